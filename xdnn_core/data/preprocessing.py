@@ -1,0 +1,67 @@
+"""From a photograph to a network's input, and back to something to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize the short side, cut the centre square, normalise each channel.
+
+    Attributes
+    ----------
+    size
+        Side of the square input, pixels.
+    resize
+        Length the short side is brought to before the cut, pixels.
+    mean, std
+        Per channel, of values in [0, 1].
+    """
+
+    size: int = 224
+    resize: int = 224
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Turn a photograph into a normalised tensor (3, size, size), float32."""
+        square = np.asarray(self.crop(image), dtype=np.float32) / 255  # (size, size, 3)
+        pixels = torch.from_numpy(square).permute(2, 0, 1)  # (3, size, size)
+        return self.normalise(pixels).contiguous()
+
+    def crop(self, image: Image.Image) -> Image.Image:
+        """Return what the network sees of a photograph: an RGB square of side `size`."""
+        rgb = image.convert("RGB")
+        width, height = rgb.size
+        scale = self.resize / min(width, height)
+        if scale != 1:
+            new = (max(self.size, round(width * scale)), max(self.size, round(height * scale)))
+            rgb = rgb.resize(new, Image.Resampling.BILINEAR)
+        left, top = (rgb.width - self.size) // 2, (rgb.height - self.size) // 2
+        return rgb.crop((left, top, left + self.size, top + self.size))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Normalise values in [0, 1], (..., 3, H, W)."""
+        mean, std = self._channel_constants(pixels)
+        return (pixels - mean) / std
+
+    def to_display(self, tensor: Tensor) -> np.ndarray:
+        """Turn a normalised tensor (3, H, W) back into an image (H, W, 3), uint8, clipped."""
+        mean, std = self._channel_constants(tensor)
+        pixels = (tensor.detach() * std + mean).clamp(0, 1)
+        return (pixels.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
+
+    def _channel_constants(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation as (3, 1, 1), on the tensor's device and dtype."""
+        mean = torch.tensor(self.mean, dtype=like.dtype, device=like.device).view(3, 1, 1)
+        std = torch.tensor(self.std, dtype=like.dtype, device=like.device).view(3, 1, 1)
+        return mean, std

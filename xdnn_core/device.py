@@ -1,0 +1,112 @@
+"""Where the work runs: device choice, memory budget, and the gate between users."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+_CPU_BUDGET_BYTES = 2 * 1024**3
+_GPU_FREE_SHARE = 0.5
+
+# Several browser sessions share one machine. Two integrations side by side on the same cores
+# both finish late and double the peak memory; one after the other, the first is done in half
+# the time. Heavy work therefore queues here; cheap work (one gradient) does not.
+_HEAVY_WORK = threading.Lock()
+
+
+def default_device() -> torch.device:
+    """Return CUDA when a GPU is usable, else the CPU; ``XDNN_DEVICE`` overrules.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If ``XDNN_DEVICE`` names a device this machine does not have.
+    """
+    return resolve_device(os.environ.get("XDNN_DEVICE") or None)
+
+
+def resolve_device(device: torch.device | str | None) -> torch.device:
+    """Turn a user's choice of device into a usable one.
+
+    Parameters
+    ----------
+    device
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, a ``torch.device``, or None for the best at hand.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not present.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"Device {device!r} is not known; use 'cpu' or 'cuda'.") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise ValueError(f"Device {device!r} is not supported; use 'cpu' or 'cuda'.")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"Device {device!r} is not present: this machine has {torch.cuda.device_count()} "
+            "CUDA device(s); use 'cpu' or one that is there."
+        )
+    return chosen
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that one attribution may hold in activations on this device.
+
+    Parameters
+    ----------
+    device
+        Where the attribution runs.
+
+    Returns
+    -------
+    int
+        Half of the free memory of a GPU; on the CPU 2 GiB, or a quarter of what is available
+        when that is less.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free * _GPU_FREE_SHARE)
+    return min(_CPU_BUDGET_BYTES, _available_cpu_memory() // 4)
+
+
+def _available_cpu_memory() -> int:
+    """Bytes the kernel says it could hand out; the budget's own size where it says nothing."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return _CPU_BUDGET_BYTES * 4
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return _CPU_BUDGET_BYTES * 4
+
+
+@contextmanager
+def heavy_work() -> Iterator[None]:
+    """Hold the machine for one heavy computation; others wait their turn."""
+    with _HEAVY_WORK:
+        yield
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until queued GPU work has finished, so that a clock read after it is honest."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

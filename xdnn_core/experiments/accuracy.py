@@ -1,0 +1,94 @@
+"""Top-1 and top-5 accuracy of a network over an image set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from xdnn_core.data.images import ImageSet
+from xdnn_core.data.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares of images, 0 to 1.
+
+    Attributes
+    ----------
+    top1, top5
+        Share of images whose label is the first, or among the first five, predictions.
+    images
+        How many were read and counted.
+    unreadable
+        Names of the images that could not be decoded.
+    """
+
+    top1: float
+    top5: float
+    images: int
+    unreadable: tuple[str, ...]
+
+
+def measure_accuracy(
+    network: nn.Module,
+    images: ImageSet,
+    preprocess: Preprocessing,
+    device: torch.device,
+    batch: int = 64,
+    progress: bool = True,
+) -> Accuracy:
+    """Count how often the label is the first or among the first five predictions.
+
+    Parameters
+    ----------
+    network
+        Maps (B, 3, H, W) to logits (B, classes).
+    images
+        Labelled images; labels index the logits.
+    preprocess
+        Turns an image into the network's input.
+    device
+        Where the network is.
+    batch
+        Images a forward pass.
+    progress
+        Show a bar with the time left.
+
+    Returns
+    -------
+    Accuracy
+
+    Raises
+    ------
+    ValueError
+        If no image could be read.
+    """
+    network.eval()
+    first = five = counted = 0
+    unreadable: list[str] = []
+    starts = tqdm(range(0, len(images), batch), disable=not progress, unit="batch")
+    for start in starts:
+        tensors: list[Tensor] = []
+        labels: list[int] = []
+        for index in range(start, min(start + batch, len(images))):
+            try:
+                tensors.append(preprocess(images.read(index)))
+            except OSError:
+                unreadable.append(images.names[index])
+                continue
+            labels.append(images.labels[index])
+        if not tensors:
+            continue
+        with torch.no_grad():
+            logits = network(torch.stack(tensors).to(device))  # (B, classes)
+        ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices.cpu()  # (B, 5)
+        hits = ranked == torch.tensor(labels)[:, None]  # (B, 5)
+        first += int(hits[:, 0].sum())
+        five += int(hits.any(dim=1).sum())
+        counted += len(labels)
+    if counted == 0:
+        raise ValueError(f"None of the {len(images)} images could be read; check the files.")
+    return Accuracy(first / counted, five / counted, counted, tuple(unreadable))

@@ -1,0 +1,151 @@
+"""Expected Gradients: Integrated Gradients averaged over references from the data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xdnn_core.attribution.path import Progress, target_gradient
+from xdnn_core.attribution.result import Attribution, completeness_gap
+from xdnn_core.attribution.target import Target, check_inputs, target_outputs
+from xdnn_core.device import synchronise
+
+_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random choices of Expected Gradients for a batch of B inputs and k samples each.
+
+    Attributes
+    ----------
+    references
+        Index of the reference of every sample, (B, k).
+    positions
+        t of every sample, uniform in [0, 1), (B, k), float64.
+    """
+
+    references: np.ndarray
+    positions: np.ndarray
+
+
+def draw_samples(inputs: int, samples: int, references: int, seed: int) -> Draws:
+    """Draw references and positions in the order Captum's GradientShap draws them.
+
+    Parameters
+    ----------
+    inputs, samples, references
+        B, k, and the number of references.
+    seed
+        The same seed gives the same draws, here and in `captum_attribution`.
+    """
+    rng = np.random.RandomState(seed)
+    chosen = rng.choice(references, inputs * samples)
+    positions = rng.uniform(0.0, 1.0, inputs * samples)
+    return Draws(chosen.reshape(inputs, samples), positions.reshape(inputs, samples))
+
+
+def expected_gradients(
+    network: nn.Module,
+    inputs: Tensor,
+    target: Target = None,
+    *,
+    references: Tensor,
+    samples: int = 32,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Attribution:
+    """Return Expected Gradients E[(x − x') ⊙ ∂F(x' + t(x − x'))/∂x], x' from data, t uniform.
+
+    Parameters
+    ----------
+    network
+        Maps (B, ...) to logits (B, classes), (B, 1) or (B,); in evaluation mode.
+    inputs
+        x, (B, ...).
+    target
+        Class index, one per input (B,), or None for a network with one output.
+    references
+        Data to draw x' from, (R, ...).
+    samples
+        Draws of (x', t) for each input, that is gradient calls.
+    seed
+        Of the draws.
+    progress
+        Called with (samples done, samples) after every chunk; may raise to cancel.
+
+    Returns
+    -------
+    Attribution
+        `values` (B, ...); `baseline_outputs` is the mean of F over the drawn references, (B,).
+
+    Raises
+    ------
+    ValueError
+        If inputs or references are not finite or do not match, or the target is out of range.
+
+    Source: Erion et al. 2021, Equation 2.
+    """
+    check_inputs(inputs)
+    check_inputs(references, "references")
+    if references.shape[1:] != inputs.shape[1:]:
+        raise ValueError(
+            f"references have shape {tuple(references.shape)}; needed is (R, "
+            f"{', '.join(map(str, inputs.shape[1:]))}) like the inputs."
+        )
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; give 1 or more.")
+    began = time.perf_counter()
+    outputs = target_outputs(network, inputs, target)
+    draws = draw_samples(len(inputs), samples, len(references), seed)
+    values = torch.zeros_like(inputs)
+    for row in range(len(inputs)):
+        for first in range(0, samples, _ROWS):
+            part = slice(first, first + _ROWS)
+            chosen = references[draws.references[row, part]].to(inputs)  # (k, ...)
+            t = torch.from_numpy(draws.positions[row, part]).to(inputs)
+            t = t.view(-1, *[1] * (inputs.ndim - 1))  # (k, 1, ...)
+            along = t * inputs[row].detach() + (1 - t) * chosen  # (k, ...)
+            slope = target_gradient(network, along, _target_of(target, row))
+            values[row] += ((inputs[row].detach() - chosen) * slope).sum(dim=0) / samples
+        if progress is not None:
+            progress(row + 1, len(inputs))
+    synchronise(inputs.device)
+    seconds = time.perf_counter() - began
+    baseline_outputs = torch.stack(
+        [
+            _mean_output(network, references, draws.references[row], _target_of(target, row))
+            for row in range(len(inputs))
+        ]
+    ).to(outputs)
+    return Attribution(
+        values=values,
+        outputs=outputs,
+        baseline_outputs=baseline_outputs,
+        completeness_gap=completeness_gap(values, outputs, baseline_outputs),
+        gradient_calls=samples,
+        seconds=seconds,
+        method="expected_gradients",
+    )
+
+
+def _mean_output(
+    network: nn.Module, references: Tensor, drawn: np.ndarray, target: Target
+) -> Tensor:
+    """Mean of F over the references one input drew, a scalar; each reference is run once."""
+    chosen, counts = np.unique(drawn, return_counts=True)  # (r,) each
+    total = torch.zeros((), dtype=torch.float64)
+    for first in range(0, len(chosen), _ROWS):
+        part = slice(first, first + _ROWS)
+        outputs = target_outputs(network, references[chosen[part]], target).double().cpu()
+        total += (outputs * torch.from_numpy(counts[part])).sum()
+    return total / len(drawn)
+
+
+def _target_of(target: Target, row: int) -> Target:
+    """The target of one input, for all its samples."""
+    return int(target[row]) if isinstance(target, Tensor) and target.ndim == 1 else target

@@ -1,0 +1,221 @@
+"""Weighted sums of the gradient along a straight path, in chunks.
+
+    S_k = Σ_i w_ki ∇F(x' + t_i (x − x'))
+
+is what Integrated Gradients, its error estimate and the contrast sweep are all made of.
+
+Where the network begins with a convolution, its output is affine in t: z(t) = z' + t·δz. Then z'
+and δz are computed once, gradients are taken at the first pre-activation, and one transposed
+convolution at the end carries their sum back to the input. That spares the first layer's forward
+and backward pass at every point; it is exact, because the layer is affine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.grad import conv1d_input, conv2d_input, conv3d_input
+
+from xdnn_core.attribution.target import Target, repeat_target, select_target
+from xdnn_core.device import memory_budget
+
+Progress = Callable[[int, int], None]
+
+# Larger chunks are slower on a CPU: their activations no longer fit its caches.
+_CPU_CHUNK = 32
+_GPU_CHUNK = 1024
+
+_CONVOLUTION_INPUT: dict[type[nn.Module], Callable[..., Tensor]] = {
+    nn.Conv1d: conv1d_input,
+    nn.Conv2d: conv2d_input,
+    nn.Conv3d: conv3d_input,
+}
+
+
+@dataclass(frozen=True)
+class Path:
+    """The straight path x' + t (x − x'), given where the network is entered.
+
+    Attributes
+    ----------
+    start, direction
+        z' and δz at the point of entry, (B, ...).
+    network
+        What comes after the point of entry.
+    to_input
+        Carries a gradient at the point of entry back to the input.
+    hoisted
+        Whether the first convolution was taken out of the loop.
+    """
+
+    start: Tensor
+    direction: Tensor
+    network: Callable[[Tensor], Tensor]
+    to_input: Callable[[Tensor], Tensor]
+    hoisted: bool
+
+
+def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
+    """Lay the path from `baseline` to `inputs`, past the first convolution if there is one.
+
+    Parameters
+    ----------
+    network
+        Maps (B, ...) to outputs.
+    inputs, baseline
+        x and x', (B, ...).
+    """
+    difference = inputs - baseline
+    split = _split_first_convolution(network)
+    if split is None:
+        return Path(baseline, difference, network, lambda gradient: gradient, hoisted=False)
+    convolution, rest = split
+    with torch.no_grad():
+        # The bias belongs to the start; the direction sees the linear part alone.
+        start = convolution(baseline)
+        direction = convolution._conv_forward(difference, convolution.weight, None)
+
+    def to_input(gradient: Tensor) -> Tensor:
+        return _CONVOLUTION_INPUT[type(convolution)](
+            inputs.shape,
+            convolution.weight,
+            gradient,
+            stride=convolution.stride,
+            padding=convolution.padding,
+            dilation=convolution.dilation,
+            groups=convolution.groups,
+        )
+
+    return Path(start, direction, rest, to_input, hoisted=True)
+
+
+def _split_first_convolution(
+    network: nn.Module,
+) -> tuple[Any, Callable[[Tensor], Tensor]] | None:
+    """The first convolution and the rest, for networks that say so and for plain sequences."""
+    if hasattr(network, "after_first_convolution"):
+        first, rest = network.first_convolution, network.after_first_convolution
+    elif isinstance(network, nn.Sequential) and len(network) > 1:
+        first, rest = network[0], network[1:]
+    else:
+        return None
+    plain = type(first) in _CONVOLUTION_INPUT and first.padding_mode == "zeros"
+    if not plain or isinstance(first.padding, str) or first._forward_hooks:
+        return None
+    return first, rest
+
+
+def chunk_rows(path: Path, chunk: int | None) -> int:
+    """Rows a gradient call may hold: the caller's number, or what fits the memory budget."""
+    if chunk is not None:
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}; give 1 or more rows a gradient call.")
+        return chunk
+    device = path.start.device
+    best = _CPU_CHUNK if device.type == "cpu" else _GPU_CHUNK
+    return max(1, min(best, memory_budget(device) // _bytes_per_row(path)))
+
+
+def _bytes_per_row(path: Path) -> int:
+    """Bytes that autograd keeps for one row, counted on a single forward pass."""
+    kept: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    row = path.start[:1].detach().requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        path.network(row)
+    # Backward holds about as much again while it runs.
+    return max(1, 2 * sum(kept.values()))
+
+
+def path_gradient_sums(
+    path: Path,
+    target: Target,
+    points: Tensor,
+    weights: Tensor,
+    rows: int,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Return Σ_i w_ki ∇F(x' + t_i (x − x')) for K sets of weights.
+
+    Parameters
+    ----------
+    path
+        From `straight_path`.
+    target
+        Class index, one per input, or None.
+    points
+        t_i, (n,).
+    weights
+        w_ki, (K, n).
+    rows
+        Rows a gradient call, see `chunk_rows`.
+    progress
+        Called with (points done, n) after every chunk; may raise to cancel.
+
+    Returns
+    -------
+    Tensor
+        (K, B, ...), in the shape of the inputs.
+    """
+    batch = len(path.start)
+    parts = [
+        _sums_for_rows(path, target, slice(at, at + rows), points, weights, rows, progress)
+        for at in range(0, batch, rows)
+    ]
+    sums = torch.cat(parts, dim=1)  # (K, B, ...) at the point of entry
+    if not path.hoisted:
+        return sums
+    return torch.stack([path.to_input(one) for one in sums])  # (K, B, C, H, W)
+
+
+def _sums_for_rows(
+    path: Path,
+    target: Target,
+    part: slice,
+    points: Tensor,
+    weights: Tensor,
+    rows: int,
+    progress: Progress | None,
+) -> Tensor:
+    """The sums for one slice of the batch, (K, b, ...)."""
+    start, direction = path.start[part], path.direction[part]  # (b, ...)
+    picked = target[part] if isinstance(target, Tensor) and target.ndim == 1 else target
+    b, n = len(start), len(points)
+    at_once = max(1, rows // b)
+    points = points.to(start)
+    weights = weights.to(start)
+    total: Tensor | None = None
+    for first in range(0, n, at_once):
+        t = points[first : first + at_once]  # (k,)
+        w = weights[:, first : first + at_once]  # (K, k)
+        k = len(t)
+        along = t.view(k, *[1] * start.ndim) * direction + start  # (k, b, ...)
+        gradient = target_gradient(path.network, along.flatten(0, 1), repeat_target(picked, k))
+        # (K, k) x (k, b * ...) -> (K, b, ...)
+        step = (w @ gradient.reshape(k, -1)).view(len(w), *start.shape)
+        total = step if total is None else total + step
+        if progress is not None:
+            progress(min(first + k, n), n)
+    assert total is not None
+    return total
+
+
+def target_gradient(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target
+) -> Tensor:
+    """Return ∂F/∂x at every row of `inputs`, (B, ...)."""
+    rows = inputs.detach().requires_grad_()
+    with torch.enable_grad():
+        # Rows do not interact, so the gradient of the sum holds every row's own gradient.
+        total = select_target(network(rows), target).sum()
+    (gradient,) = torch.autograd.grad(total, rows)
+    return gradient

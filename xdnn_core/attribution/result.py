@@ -1,0 +1,66 @@
+"""What every attribution method returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """An attribution and what it cost.
+
+    Attributes
+    ----------
+    values
+        Attribution of every input element, (B, ...), the shape of the inputs.
+    outputs
+        F(x), the target output of every input, (B,).
+    baseline_outputs
+        F(x'), the target output at the baseline, (B,); for Expected Gradients its mean over the
+        references.
+    completeness_gap
+        |Σ values − (F(x) − F(x'))| / |F(x) − F(x')|, (B,), relative.
+    gradient_calls
+        Gradient evaluations spent on each input.
+    seconds
+        Wall-clock time of the whole batch, seconds.
+    method
+        Name of the method.
+    estimated_error
+        Integrated Gradients: estimated distance to the exact integral, relative L1, (B,), from
+        the two half rules that the points hold (see `integrated_gradients`). None elsewhere.
+    """
+
+    values: Tensor
+    outputs: Tensor
+    baseline_outputs: Tensor
+    completeness_gap: Tensor
+    gradient_calls: int
+    seconds: float
+    method: str
+    estimated_error: Tensor | None = None
+
+
+def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:
+    """Return |Σ values − (F(x) − F(x'))| / |F(x) − F(x')| for every input.
+
+    Parameters
+    ----------
+    values
+        Attributions, (B, ...).
+    outputs, baseline_outputs
+        F(x) and F(x'), (B,).
+
+    Returns
+    -------
+    Tensor
+        (B,), relative; 0 where both sides are 0, infinite where only F(x) − F(x') is.
+
+    Source: Sundararajan et al. 2017, Completeness.
+    """
+    difference = outputs - baseline_outputs  # (B,)
+    gap = (values.flatten(1).sum(dim=1) - difference).abs()  # (B, ...) -> (B,)
+    return torch.where(gap == 0, torch.zeros_like(gap), gap / difference.abs())

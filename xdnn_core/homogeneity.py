@@ -1,0 +1,357 @@
+"""Nonnegative homogeneity F(αx) = αF(x), α ≥ 0: find what breaks it, and remove biases.
+
+Source: Hesse et al. 2021, Definition 3.1 and Propositions 3.2 to 3.4.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+ALPHAS = (0.0, 0.25, 0.5, 2.0, 8.0)
+TOLERANCE = 1e-6  # of float64; one ReLU gate flipped by rounding costs far less
+
+_WITH_BIAS = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
+_ALWAYS = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Identity,
+    nn.Flatten,
+    nn.Unflatten,
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+    nn.MaxPool3d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.AvgPool3d,
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
+    nn.AdaptiveMaxPool1d,
+    nn.AdaptiveMaxPool2d,
+    nn.AdaptiveMaxPool3d,
+    nn.Upsample,
+    nn.PixelShuffle,
+    nn.PixelUnshuffle,
+    nn.ZeroPad1d,
+    nn.ZeroPad2d,
+    nn.ZeroPad3d,
+    nn.ReflectionPad1d,
+    nn.ReflectionPad2d,
+    nn.ReflectionPad3d,
+    nn.ReplicationPad1d,
+    nn.ReplicationPad2d,
+    nn.ReplicationPad3d,
+)
+_INACTIVE_IN_EVAL = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+    nn.RReLU,
+)
+_ACTIVATIONS = (
+    nn.CELU,
+    nn.ELU,
+    nn.GELU,
+    nn.GLU,
+    nn.Hardshrink,
+    nn.Hardsigmoid,
+    nn.Hardswish,
+    nn.Hardtanh,  # ReLU6 is one
+    nn.LogSigmoid,
+    nn.LogSoftmax,
+    nn.Mish,
+    nn.SELU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Softmax,
+    nn.Softmax2d,
+    nn.Softmin,
+    nn.Softplus,
+    nn.Softshrink,
+    nn.Softsign,
+    nn.Tanh,
+    nn.Tanhshrink,
+)
+_NORMALISATIONS = (
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+    nn.CrossMapLRN2d,
+)
+
+
+class NotHomogeneousError(ValueError):
+    """The network does not satisfy F(αx) = αF(x), so X-Gradient is not Integrated Gradients."""
+
+
+@dataclass(frozen=True)
+class LayerVerdict:
+    """What one layer does to homogeneity.
+
+    Attributes
+    ----------
+    name
+        Path of the layer in the network.
+    kind
+        Class of the layer.
+    is_homogeneous
+        The verdict: by what the layer is where that is known, else by the numbers.
+    reason
+        One phrase that says why.
+    max_relative_error
+        Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over α, in float64, at what the layer received for
+        the example; NaN if the example did not reach it.
+    """
+
+    name: str
+    kind: str
+    is_homogeneous: bool
+    reason: str
+    max_relative_error: float
+
+
+@dataclass(frozen=True)
+class HomogeneityReport:
+    """Whether F(αx) = αF(x), layer by layer and for the whole network.
+
+    Attributes
+    ----------
+    is_homogeneous
+        Every layer is, and the whole network passes the numerical check.
+    layers
+        One verdict a layer, in the order of the network.
+    max_relative_error
+        Of the whole network, over `alphas`, float64.
+    alphas
+        The contrasts tried.
+    """
+
+    is_homogeneous: bool
+    layers: tuple[LayerVerdict, ...]
+    max_relative_error: float
+    alphas: tuple[float, ...]
+
+    @property
+    def first_break(self) -> LayerVerdict | None:
+        """The first layer that breaks homogeneity, if any."""
+        return next((layer for layer in self.layers if not layer.is_homogeneous), None)
+
+
+def remove_biases(network: nn.Module) -> nn.Module:
+    """Return a copy of a network with every bias gone.
+
+    Linear, convolution and transposed convolution lose their bias. Batch normalisation in
+    evaluation mode is x ↦ s·x + shift: it becomes the factor s, the shift is dropped.
+
+    Parameters
+    ----------
+    network
+        Any module; it is left as it is.
+
+    Returns
+    -------
+    nn.Module
+        A new network in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If a batch normalisation keeps no running statistics, so that it has no fixed factor.
+
+    Source: Hesse et al. 2021, Section 3.2.
+    """
+    stripped = copy.deepcopy(network).eval()
+    if isinstance(stripped, _BatchNorm):
+        return FoldedBatchNorm(stripped, "the network")
+    for name, module in list(stripped.named_modules()):
+        if isinstance(module, _WITH_BIAS):
+            module.register_parameter("bias", None)
+        elif isinstance(module, _BatchNorm):
+            parent = stripped.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], FoldedBatchNorm(module, name))
+    return stripped
+
+
+class FoldedBatchNorm(nn.Module):
+    """What is left of an evaluation-mode batch normalisation without its shift: one factor a channel.
+
+    Parameters
+    ----------
+    source
+        The batch normalisation.
+    name
+        What to call it in a message.
+    """
+
+    def __init__(self, source: _BatchNorm, name: str) -> None:
+        super().__init__()
+        if source.running_var is None:
+            raise ValueError(
+                f"{name} is a batch normalisation without running statistics, so it has no fixed "
+                "factor to keep; use track_running_stats=True."
+            )
+        scale = (source.running_var + source.eps).rsqrt()  # (C,)
+        if source.weight is not None:
+            scale = scale * source.weight.detach()
+        self.weight = nn.Parameter(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply channels of (B, C, ...) by their factors."""
+        return x * self.weight.view(1, -1, *[1] * (x.ndim - 2))  # (C,) -> (1, C, 1, ...)
+
+
+def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityReport:
+    """Check F(αx) = αF(x) layer by layer and for the whole network.
+
+    Parameters
+    ----------
+    network
+        Any module in evaluation mode; it is left as it is.
+    example
+        A batch (B, ...) the network takes.
+
+    Returns
+    -------
+    HomogeneityReport
+
+    Raises
+    ------
+    ValueError
+        If the network is in training mode (dropout and batch statistics change every call).
+    """
+    if network.training:
+        raise ValueError("The network is in training mode; call .eval() on it first.")
+    double = copy.deepcopy(network).double()
+    seen: dict[str, float] = {}
+
+    def checker(name: str) -> object:
+        def check(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            if len(args) == 1 and isinstance(args[0], Tensor) and isinstance(output, Tensor):
+                error = _relative_error(module.forward, args[0], output)
+                seen[name] = max(error, seen.get(name, 0.0))
+
+        return check
+
+    leaves = [(n, m) for n, m in double.named_modules() if not list(m.children())]
+    handles = [m.register_forward_hook(checker(n)) for n, m in leaves]  # type: ignore[arg-type]
+    x = example.detach().double()
+    with torch.no_grad():
+        output = double(x)
+        for handle in handles:
+            handle.remove()
+        error = _relative_error(double, x, output)
+    layers = [_verdict(n or "network", m, seen.get(n, float("nan"))) for n, m in leaves]
+    layers += _loose_parameters(double)
+    whole = error <= TOLERANCE
+    if not whole and all(layer.is_homogeneous for layer in layers):
+        reason = "an operation in forward() outside any layer breaks it"
+        layers.append(LayerVerdict("forward()", type(network).__name__, False, reason, error))
+    is_homogeneous = whole and all(layer.is_homogeneous for layer in layers)
+    return HomogeneityReport(is_homogeneous, tuple(layers), error, ALPHAS)
+
+
+def require_homogeneous_layers(network: nn.Module) -> None:
+    """Raise if a layer of a known kind breaks homogeneity; reads the network, runs nothing.
+
+    Raises
+    ------
+    NotHomogeneousError
+        Naming the first layer that breaks F(αx) = αF(x).
+    """
+    for name, module in network.named_modules():
+        if list(module.children()):
+            continue
+        known = _known_verdict(module)
+        if known is not None and not known[0]:
+            raise NotHomogeneousError(
+                f"X-Gradient needs F(αx) = αF(x), which layer {name or 'network'!r} "
+                f"({type(module).__name__}: {known[1]}) breaks; use remove_biases, or "
+                "input_x_gradient."
+            )
+
+
+def _relative_error(function: object, h: Tensor, output: Tensor) -> float:
+    """Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over ALPHAS; at α = 0 relative to ‖L(h)‖∞."""
+    size = float(output.abs().max())
+    worst = 0.0
+    for alpha in ALPHAS:
+        error = float((function(alpha * h) - alpha * output).abs().max())  # type: ignore[operator]
+        scale = (alpha or 1.0) * size
+        worst = max(worst, error / scale if scale else (float("inf") if error else 0.0))
+    return worst
+
+
+def _known_verdict(module: nn.Module) -> tuple[bool, str] | None:
+    """The verdict that follows from what a layer is, or None for an unknown kind."""
+    if isinstance(module, _WITH_BIAS):
+        bias = module.bias is not None and bool(module.bias.detach().any())
+        return (False, "its bias does not scale") if bias else (True, "linear, no bias")
+    if isinstance(module, _BatchNorm):
+        return _batch_norm_verdict(module)
+    if isinstance(module, FoldedBatchNorm):
+        return True, "a fixed factor a channel"
+    if isinstance(module, _INACTIVE_IN_EVAL):
+        return True, "fixed in evaluation mode"
+    if isinstance(module, _ALWAYS):
+        return True, "commutes with scaling"
+    if isinstance(module, _ACTIVATIONS):
+        return False, "an activation that bends away from 0"
+    if isinstance(module, _NORMALISATIONS):
+        return False, "a normalisation divides the scale out"
+    return None
+
+
+def _batch_norm_verdict(module: _BatchNorm) -> tuple[bool, str]:
+    if module.training or module.running_mean is None or module.running_var is None:
+        return False, "a normalisation divides the scale out"
+    scale = (module.running_var + module.eps).rsqrt()  # (C,)
+    shift = -module.running_mean * scale
+    if module.weight is not None:
+        shift = shift * module.weight.detach() + module.bias.detach()
+    if bool(shift.any()):
+        return False, "its shift does not scale"
+    return True, "a fixed factor a channel"
+
+
+def _verdict(name: str, module: nn.Module, error: float) -> LayerVerdict:
+    known = _known_verdict(module)
+    if known is None:
+        homogeneous = error <= TOLERANCE
+        known = (homogeneous, "by the numbers only" if error == error else "not reached")
+    return LayerVerdict(name, type(module).__name__, known[0], known[1], error)
+
+
+def _loose_parameters(network: nn.Module) -> list[LayerVerdict]:
+    """Biases that a composite module holds itself, where no layer would show them."""
+    found = []
+    for name, module in network.named_modules():
+        if not list(module.children()):
+            continue
+        for key, parameter in module.named_parameters(recurse=False):
+            if "bias" in key and bool(parameter.detach().any()):
+                path = f"{name}.{key}" if name else key
+                found.append(
+                    LayerVerdict(path, "Parameter", False, "its bias does not scale", float("nan"))
+                )
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,10 +100,21 @@ def _available_cpu_memory() -> int:
 
 
 @contextmanager
-def heavy_work() -> Iterator[None]:
-    """Hold the machine for one heavy computation; others wait their turn."""
-    with _HEAVY_WORK:
+def heavy_work(waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the machine for one heavy computation; others wait their turn.
+
+    Parameters
+    ----------
+    waiting
+        Called five times a second while another computation runs; may raise to give up.
+    """
+    while not _HEAVY_WORK.acquire(timeout=0.2):
+        if waiting is not None:
+            waiting()
+    try:
         yield
+    finally:
+        _HEAVY_WORK.release()
 
 
 def synchronise(device: torch.device) -> None:

@@ -6,6 +6,7 @@ Source: Hesse et al. 2021, Definition 3.1 and Propositions 3.2 to 3.4.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -194,7 +195,7 @@ def remove_biases(network: nn.Module) -> nn.Module:
 
 
 class FoldedBatchNorm(nn.Module):
-    """What is left of an evaluation-mode batch normalisation without its shift: one factor a channel.
+    """What is left of a batch normalisation without its shift: one factor a channel.
 
     Parameters
     ----------
@@ -245,7 +246,7 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
     double = copy.deepcopy(network).double()
     seen: dict[str, float] = {}
 
-    def checker(name: str) -> object:
+    def checker(name: str) -> Callable[..., None]:
         def check(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             if len(args) == 1 and isinstance(args[0], Tensor) and isinstance(output, Tensor):
                 error = _relative_error(module.forward, args[0], output)
@@ -254,7 +255,7 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
         return check
 
     leaves = [(n, m) for n, m in double.named_modules() if not list(m.children())]
-    handles = [m.register_forward_hook(checker(n)) for n, m in leaves]  # type: ignore[arg-type]
+    handles = [m.register_forward_hook(checker(n)) for n, m in leaves]
     x = example.detach().double()
     with torch.no_grad():
         output = double(x)
@@ -291,12 +292,12 @@ def require_homogeneous_layers(network: nn.Module) -> None:
             )
 
 
-def _relative_error(function: object, h: Tensor, output: Tensor) -> float:
+def _relative_error(function: Callable[[Tensor], Tensor], h: Tensor, output: Tensor) -> float:
     """Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over ALPHAS; at α = 0 relative to ‖L(h)‖∞."""
     size = float(output.abs().max())
     worst = 0.0
     for alpha in ALPHAS:
-        error = float((function(alpha * h) - alpha * output).abs().max())  # type: ignore[operator]
+        error = float((function(alpha * h) - alpha * output).abs().max())
         scale = (alpha or 1.0) * size
         worst = max(worst, error / scale if scale else (float("inf") if error else 0.0))
     return worst

@@ -97,6 +97,8 @@ def _split_first_convolution(
     network: nn.Module,
 ) -> tuple[Any, Callable[[Tensor], Tensor]] | None:
     """The first convolution and the rest, for networks that say so and for plain sequences."""
+    first: Any
+    rest: Any
     if hasattr(network, "after_first_convolution"):
         first, rest = network.first_convolution, network.after_first_convolution
     elif isinstance(network, nn.Sequential) and len(network) > 1:
@@ -209,9 +211,7 @@ def _sums_for_rows(
     return total
 
 
-def target_gradient(
-    network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target
-) -> Tensor:
+def target_gradient(network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target) -> Tensor:
     """Return ∂F/∂x at every row of `inputs`, (B, ...)."""
     rows = inputs.detach().requires_grad_()
     with torch.enable_grad():

@@ -7,7 +7,7 @@ varies most.
 
 from __future__ import annotations
 
-from typing import get_args, Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch

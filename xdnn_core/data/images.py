@@ -31,12 +31,14 @@ class ImageSet:
         Class index of every image.
     classes
         Class names; ``classes[labels[i]]`` is the class of image i.
+    encoded
+        Bytes of every image, or the file they are in.
     """
 
     names: tuple[str, ...]
     labels: tuple[int, ...]
     classes: tuple[str, ...]
-    _encoded: Sequence[bytes | Path] = field(repr=False)
+    encoded: Sequence[bytes | Path] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,9 +51,28 @@ class ImageSet:
         OSError
             If the bytes are not an image that can be decoded.
         """
-        item = self._encoded[index]
+        item = self.encoded[index]
         with Image.open(item if isinstance(item, Path) else io.BytesIO(item)) as image:
             return image.convert("RGB")
+
+    def subset(self, indices: Sequence[int]) -> ImageSet:
+        """The images at these positions, in this order, with the same classes."""
+        return ImageSet(
+            tuple(self.names[i] for i in indices),
+            tuple(self.labels[i] for i in indices),
+            self.classes,
+            [self.encoded[i] for i in indices],
+        )
+
+    def without_class(self, name: str) -> ImageSet:
+        """The set without one class; itself if there is no such class."""
+        if name not in self.classes:
+            return self
+        gone = self.classes.index(name)
+        kept = self.subset([i for i, label in enumerate(self.labels) if label != gone])
+        labels = tuple(label - (label > gone) for label in kept.labels)
+        classes = tuple(c for c in self.classes if c != name)
+        return ImageSet(kept.names, labels, classes, kept.encoded)
 
 
 def open_image_set(source: str | Path, split: str = "test") -> ImageSet:

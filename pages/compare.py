@@ -1,0 +1,135 @@
+"""Compare: Input×Gradient, X-Gradient and Integrated Gradients side by side on one photograph."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.compare_controls import (
+    choose_class,
+    choose_display,
+    choose_integration,
+    choose_pair,
+)
+from pages.shared.networks import PAIRS, store
+from pages.shared.photo import choose_photo
+from pages.shared.style import Theme, apply_style, current_theme
+from pages.shared.terms import explain
+
+apply_style()
+photo = choose_photo()
+toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+answer = st.container()
+grid = st.container()
+
+with grid, st.spinner("Loading the networks …", show_time=True):
+    from pages.shared.compare_downloads import draw_downloads
+    from pages.shared.compare_work import Found, Work, best_comparisons, draw_check, run_check
+    from pages.shared.panels import draw_panel, draw_top5
+    from xdnn_core.comparison import Comparison, predict
+    from xdnn_core.errors import UserError
+    from xdnn_core.models.zoo import PretrainedModel
+    from xdnn_core.panels import Panel, comparison_rows
+    from xdnn_core.rendering import Scale
+    from xdnn_core.wording import duration, percent, times
+
+
+def main() -> None:
+    """Draw the page."""
+    with toolbar:
+        pair = PAIRS[choose_pair()]
+    try:
+        with grid:
+            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
+    except UserError as error:
+        answer.error(str(error), icon=":material/cloud_off:")
+        return
+    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
+    seen = models[0].to_display(inputs[0])
+    predictions = [predict(model, inputs) for model in models]
+    with toolbar:
+        target = choose_class(models[0].classes, predictions)
+        settings = choose_integration()
+        display = choose_display(current_theme())
+    work = Work(models, inputs, photo.digest, target, settings)
+    with answer:
+        pictured, *cards = st.columns([0.56, 1, 1], border=True, wrap=True)
+        pictured.image(seen, width="stretch", alt=f"{photo.title}, as the networks see it")
+    sentences = [card.container() for card in cards]
+    for card, one in zip(cards, predictions, strict=True):
+        with card:
+            draw_top5(one, target)
+    with answer:
+        found = best_comparisons(work)
+    for place, model, one in zip(sentences, models, found.comparisons, strict=True):
+        place.markdown(_answer(model, one, found.settings.baseline))
+    rows, scale = comparison_rows(models, found.comparisons, seen, display)
+    class_name = models[0].classes[target]
+    with grid:
+        _draw_scale_note(scale, display.shared, display.unit)
+        for number, row in enumerate(rows):
+            _draw_row(found, number, row, display.theme, class_name)
+    with toolbar:
+        draw_downloads(work, rows, found.settings, display, photo, class_name)
+    with answer:
+        run_check(work, found.settings)
+        if found.is_coarse:
+            found.refine()
+
+
+def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
+    """The sentence that matters, with the numbers of this picture."""
+    calls = one.integrated.gradient_calls
+    if model.is_xdnn and baseline == "zero":
+        return (
+            f"**X-AlexNet.** X-Gradient equals Integrated Gradients within "
+            f"**{percent(one.distance)}**, at **1 gradient call instead of {calls}**: "
+            f"{times(one.speedup)} faster, {duration(one.fast.seconds)} instead of "
+            f"{duration(one.integrated.seconds)}."
+        )
+    if model.is_xdnn:
+        return (
+            f"**X-AlexNet.** X-Gradient is Integrated Gradients from the zero baseline. From the "
+            f"{baseline} baseline chosen here they differ by **{percent(one.distance)}**."
+        )
+    return (
+        f"**AlexNet.** Input×Gradient differs from Integrated Gradients by "
+        f"**{percent(one.distance)}**, because its biases carry "
+        f"**{percent(float(one.biases.share[0]))}** of the signal."
+    )
+
+
+def _draw_scale_note(scale: Scale, shared: bool, unit: str) -> None:
+    """What the colours mean, and how much is clipped."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if shared:
+            text = (
+                f"One scale for all maps, ±{scale.limit:.2g} {unit} a pixel, beyond which "
+                f"{percent(scale.clipped_share)} of the pixels lie."
+            )
+        else:
+            text = "Each map has a scale of its own: **not comparable**."
+        st.caption(f"{text} Orange speaks for the class, blue against it.", width="content")
+        explain("scale", "confidence", "bias_share", label="What is this?", key="explain_scale")
+
+
+def _draw_row(found: Found, number: int, row: list[Panel], theme: Theme, class_name: str) -> None:
+    """The three panels of one network."""
+    name = "X-AlexNet" if found.work.models[number].is_xdnn else "AlexNet"
+    for column, panel in zip(st.columns(3, border=True, wrap=True), row, strict=True):
+        method = panel.key.rpartition(".")[2]
+        with column.container(gap="xsmall"):
+            explain(*_terms_of(method), label=f"{name} · {panel.title}", key=f"why_{panel.key}")
+            draw_panel(panel, theme, f"{panel.title} of {name} for {class_name}")
+            if method != "difference":
+                draw_check(found.work, number, method, found.settings)
+
+
+def _terms_of(method: str) -> list[str]:
+    """The words that stand on a panel."""
+    if method == "difference":
+        return ["difference", "distance"]
+    terms = [method, "gradient_calls", "completeness_gap", "distance", "captum"]
+    return [*terms, "estimated_error"] if method == "integrated_gradients" else terms
+
+
+main()

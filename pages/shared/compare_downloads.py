@@ -1,0 +1,67 @@
+"""Take the view away: PNG, NPZ, JSON, Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.shared.compare_work import Work
+from pages.shared.photo import Photo
+from xdnn_core.comparison import IntegrationSettings, fast_method
+from xdnn_core.export import attributions_npz, figure_png, python_snippet, settings_json
+from xdnn_core.panels import METHOD_TITLES, DisplaySettings, Panel, photo_panel, view_settings
+
+
+def draw_downloads(
+    work: Work,
+    rows: Sequence[Sequence[Panel]],
+    settings: IntegrationSettings,
+    display: DisplaySettings,
+    photo: Photo,
+    class_name: str,
+) -> None:
+    """Draw the popover; the files are made when they are asked for."""
+    described = view_settings(
+        [model.name for model in work.models], work.target, class_name, photo.title, photo.key,
+        settings, display,
+    )  # fmt: skip
+    stem = f"{photo.key or 'photo'}-{class_name}".replace("/", "-").replace(" ", "_")
+
+    def png() -> bytes:
+        image = photo_panel(work.models[0].to_display(work.inputs[0]))
+        shown = [[image, *row] for row in rows]
+        footer = (
+            f"{class_name} · {settings.rule}, {settings.steps} gradient calls, "
+            f"{settings.baseline} baseline · {' and '.join(m.name for m in work.models)}"
+        )
+        return figure_png(shown, footer, display.theme)
+
+    def npz() -> bytes:
+        panels = [panel for row in rows for panel in row]
+        return attributions_npz(panels, work.inputs[0].cpu().numpy(), described)
+
+    with st.popover("Download", icon=":material/download:"):
+        options = {"on_click": "ignore", "width": "stretch"}
+        st.download_button("Figure, PNG", png, f"{stem}.png", "image/png", **options)
+        st.download_button(
+            "Raw attributions, NPZ", npz, f"{stem}.npz", "application/octet-stream", **options
+        )
+        st.download_button(
+            "Settings, JSON", settings_json(described), f"{stem}.json", "application/json",
+            **options,
+        )  # fmt: skip
+        st.markdown("**As Python**")
+        panels = {
+            f"{METHOD_TITLES[method]}, {model.name}": (model.name, method)
+            for model in work.models
+            for method in (fast_method(model), "integrated_gradients")
+        }
+        chosen = st.selectbox("Panel", list(panels), key="snippet_panel")
+        name, method = panels[chosen]
+        st.code(
+            python_snippet(
+                name, method, work.target, class_name=class_name, gallery_key=photo.key,
+                rule=settings.rule, steps=settings.steps, baseline=settings.baseline,
+            )
+        )  # fmt: skip

@@ -1,0 +1,172 @@
+"""The heavy work of Compare: coarse picture, refinement, and the check against Captum."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+from torch import Tensor
+
+from pages.shared.progress import TimedBar
+from pages.shared.results import results
+from xdnn_core.attribution.captum_reference import Agreement, compare_with_captum
+from xdnn_core.comparison import (
+    COARSE_STEPS,
+    Comparison,
+    IntegrationSettings,
+    compare,
+    named_baseline,
+)
+from xdnn_core.device import heavy_work
+from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.wording import compact
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be attributed, and how.
+
+    Attributes
+    ----------
+    models
+        The pair.
+    inputs
+        The normalised image, (1, 3, H, W).
+    digest
+        Names the image.
+    target
+        Class index.
+    settings
+        Of Integrated Gradients.
+    """
+
+    models: Sequence[PretrainedModel]
+    inputs: Tensor
+    digest: str
+    target: int
+    settings: IntegrationSettings
+
+    def key(self, number: int, settings: IntegrationSettings) -> Hashable:
+        """Name of one network's result."""
+        return ("compare", self.models[number].name, self.digest, self.target, settings)
+
+    def kept(self, settings: IntegrationSettings) -> list[Comparison] | None:
+        """Both networks' results, if both are there."""
+        found = [results().get(self.key(n, settings)) for n in range(len(self.models))]
+        return None if any(one is None for one in found) else found
+
+    def compute(self, settings: IntegrationSettings, label: str) -> list[Comparison]:
+        """Compute what is not there yet, with progress; a rerun cuts in and keeps what is done."""
+        bar = TimedBar(label, parts=len(self.models))
+        for number, model in enumerate(self.models):
+            progress = bar.part()
+            if results().get(self.key(number, settings)) is None:
+                with heavy_work(bar.waiting):
+                    one = compare(model, self.inputs, self.target, settings, progress)
+                results().put(self.key(number, settings), one)
+        bar.clear()
+        found = self.kept(settings)
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best picture there is at the moment."""
+
+    work: Work
+    comparisons: list[Comparison]
+    is_coarse: bool
+
+    @property
+    def settings(self) -> IntegrationSettings:
+        """The settings the comparisons were computed with."""
+        return _coarse(self.work.settings) if self.is_coarse else self.work.settings
+
+    def refine(self) -> None:
+        """Compute the full picture, then draw the page again; or leave it at the coarse one."""
+        wanted = hash(self.work.key(0, self.work.settings))
+        if st.session_state.get("left_coarse") == wanted:
+            st.button(
+                f"Coarse picture, {COARSE_STEPS} calls. Refine to {self.work.settings.steps}",
+                icon=":material/add:",
+                on_click=lambda: st.session_state.pop("left_coarse"),
+            )
+            return
+        slot = st.container(horizontal=True, vertical_alignment="center")
+        slot.button(
+            "Stop",
+            icon=":material/stop:",
+            on_click=lambda: st.session_state.update(left_coarse=wanted),
+        )
+        with slot:
+            label = f"Refining from {COARSE_STEPS} to {self.work.settings.steps} gradient calls"
+            self.work.compute(self.work.settings, label)
+        st.rerun()
+
+
+def _coarse(settings: IntegrationSettings) -> IntegrationSettings:
+    return replace(settings, steps=min(settings.steps, COARSE_STEPS))
+
+
+def best_comparisons(work: Work) -> Found:
+    """Return the full picture if it is there, else the coarse one, computed if need be."""
+    full = work.kept(work.settings)
+    if full is not None:
+        return Found(work, full, is_coarse=False)
+    coarse = _coarse(work.settings)
+    found = work.kept(coarse) or work.compute(coarse, "Computing the coarse picture")
+    return Found(work, found, is_coarse=coarse != work.settings)
+
+
+def _check_key(work: Work, number: int, method: str, settings: IntegrationSettings) -> Hashable:
+    return ("captum", method, work.key(number, settings))
+
+
+def draw_check(work: Work, number: int, method: str, settings: IntegrationSettings) -> None:
+    """Draw the badge of a check that was made, or the button that asks for it."""
+    key = _check_key(work, number, method, settings)
+    agreement: Agreement | None = results().get(key)
+    if agreement is None:
+        st.button(
+            "Check against Captum",
+            key=f"check_{number}_{method}",
+            icon=":material/fact_check:",
+            type="tertiary",
+            on_click=lambda: st.session_state.update(check=(number, method)),
+        )
+        return
+    difference = agreement.largest_difference
+    agrees = difference <= 1e-6
+    st.badge(
+        f"{'agrees with' if agrees else 'differs from'} Captum: {compact(difference)}",
+        icon=":material/check:" if agrees else ":material/priority_high:",
+        color="green" if agrees else "orange",
+    )
+
+
+def run_check(work: Work, settings: IntegrationSettings) -> None:
+    """Run the check that was asked for, in float64, then draw the page again."""
+    asked = st.session_state.get("check")
+    if asked is None:
+        return
+    number, method = asked
+    model = work.models[number]
+    options = {}
+    if method == "integrated_gradients":
+        baseline = named_baseline(settings.baseline, model, work.inputs)
+        options = {"steps": settings.steps, "rule": settings.rule, "baseline": baseline}
+    slot = st.container(horizontal=True, vertical_alignment="center")
+    slot.button(
+        "Cancel", icon=":material/close:", on_click=lambda: st.session_state.pop("check", None)
+    )
+    with slot:
+        bar = TimedBar("Checking against Captum in float64")
+        with heavy_work(bar.waiting):
+            agreement = compare_with_captum(
+                method, model.network, work.inputs, work.target, bar.part(), **options
+            )
+    results().put(_check_key(work, number, method, settings), agreement)
+    st.session_state.pop("check", None)
+    st.rerun()

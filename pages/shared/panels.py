@@ -1,0 +1,62 @@
+"""Draw a panel: picture, colour bar, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from pages.shared.style import Theme
+from xdnn_core.comparison import Prediction
+from xdnn_core.export import colour_bar_css
+from xdnn_core.panels import Fact, Panel
+from xdnn_core.wording import percent
+
+
+def draw_panel(panel: Panel, theme: Theme, description: str) -> None:
+    """Draw a panel without its buttons.
+
+    Parameters
+    ----------
+    panel
+        From the core.
+    theme
+        Palette of its colour bar.
+    description
+        What a screen reader says for the picture.
+    """
+    # The key is what style.py hangs the proportions on.
+    with st.container(horizontal=True, gap="small", key=f"panel_{panel.key}"):
+        with st.container(gap="xsmall"):
+            st.image(panel.picture, width="stretch", output_format="PNG", alt=description)
+            st.html(_colour_bar(panel, theme))
+        with st.container():
+            st.html(_facts(panel.facts))
+
+
+def _colour_bar(panel: Panel, theme: Theme) -> str:
+    middle = "zero everywhere at this scale" if panel.near_zero else f"0 · {panel.unit} a pixel"
+    return (
+        f'<div class="bar" style="background:{colour_bar_css(theme)}"></div>'
+        f'<div class="ends"><span>−{panel.limit:.2g}</span><span>{escape(middle)}</span>'
+        f"<span>+{panel.limit:.2g}</span></div>"
+    )
+
+
+def _facts(facts: Sequence[Fact]) -> str:
+    cells = "".join(
+        f"<span>{escape(fact.label)}</span><span>{escape(fact.value)}</span>" for fact in facts
+    )
+    return f'<div class="facts">{cells}</div>'
+
+
+def draw_top5(predictions: Sequence[Prediction], target: int) -> None:
+    """Draw the five most confident classes as bars, the explained one in bold."""
+    rows = "".join(
+        f'<div class="{"target" if p.index == target else ""}">'
+        f'<i style="width:{100 * p.confidence:.1f}%"></i>'
+        f"<span>{escape(p.name)}</span><span>{percent(p.confidence)}</span></div>"
+        for p in predictions[:5]
+    )
+    st.html(f'<div class="top5">{rows}</div>')

@@ -1,0 +1,43 @@
+"""The little CSS the pages share, and which theme is on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+Theme = Literal["light", "dark"]
+
+_CSS = """
+<style>
+.block-container { padding-top: 3.4rem; padding-bottom: 2rem; max-width: 1480px; }
+/* A panel: picture, and the numbers beside it, or below it where there is no room. */
+[class*="st-key-panel_"] > div:nth-child(1) { flex: 3 1 190px !important; min-width: 0; }
+[class*="st-key-panel_"] > div:nth-child(2) { flex: 2 1 136px !important; min-width: 0; }
+.facts { display: grid; grid-template-columns: auto auto; gap: 1px 8px; font-size: 0.8rem;
+  font-variant-numeric: tabular-nums; line-height: 1.55; }
+.facts span:nth-child(odd) { opacity: 0.68; }
+.facts span:nth-child(even) { text-align: right; }
+.bar { height: 8px; border-radius: 3px; border: 1px solid rgba(128, 128, 128, 0.35); }
+.ends { display: flex; justify-content: space-between; font-size: 0.74rem; opacity: 0.75;
+  font-variant-numeric: tabular-nums; }
+.top5 { display: grid; gap: 4px; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+.top5 div { position: relative; display: flex; justify-content: space-between; padding: 1px 6px;
+  border-radius: 4px; overflow: hidden; }
+.top5 div > i { position: absolute; inset: 0 auto 0 0; background: rgba(70, 140, 220, 0.22);
+  border-radius: 4px; }
+.top5 div > span { position: relative; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; }
+.top5 .target > span:first-of-type { font-weight: 650; }
+</style>
+"""
+
+
+def apply_style() -> None:
+    """Add the shared CSS; every page calls it first."""
+    st.html(_CSS)
+
+
+def current_theme() -> Theme:
+    """The theme on screen."""
+    return "dark" if st.context.theme.type == "dark" else "light"

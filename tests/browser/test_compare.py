@@ -1,0 +1,250 @@
+"""The Compare page in a real browser."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from .conftest import Server
+
+PANELS = 6
+REFINED = re.compile(r"1 gradient call instead of 128")
+
+
+def panels(page: Page) -> int:
+    """How many attribution maps are on screen."""
+    return page.locator('[class*="st-key-panel_"] img').count()
+
+
+def wait_for_panels(page: Page) -> None:
+    """Wait for the coarse picture or a better one."""
+    expect(page.locator('[class*="st-key-panel_"] img')).to_have_count(PANELS)
+
+
+def wait_until_refined(page: Page) -> None:
+    """Wait for the picture of 128 gradient calls, with nothing running any more."""
+    expect(page.get_by_text(REFINED)).to_be_visible()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+
+
+def query(page: Page) -> dict[str, str]:
+    """The address's parameters."""
+    return {k: v[0] for k, v in parse_qs(urlparse(page.url).query).items()}
+
+
+def pick(page: Page, title: str) -> None:
+    """Click a photograph of the strip."""
+    page.get_by_role("button", name=title, exact=True).click()
+
+
+def open_popover(page: Page, name: str) -> None:
+    page.get_by_role("button", name=re.compile(name)).first.click()
+
+
+def test_a_fresh_server_shows_the_first_page_then_coarse_then_full_pictures(
+    start_server: Callable[[], Server], page: Page, record_property: Callable[[str, object], None]
+) -> None:
+    began = time.monotonic()
+    server = start_server()
+    page.goto(server.url)
+    expect(page.get_by_role("button", name="Camera", exact=True)).to_be_visible()
+    first = time.monotonic() - began
+    wait_for_panels(page)
+    coarse = time.monotonic() - began
+    wait_until_refined(page)
+    full = time.monotonic() - began
+    for name, seconds in {"first_page": first, "coarse": coarse, "full": full}.items():
+        record_property(name, round(seconds, 2))
+        print(f"{name}: {seconds:.1f} s after the server was started")
+    assert panels(page) == PANELS
+
+
+@pytest.mark.parametrize("path", ["/?image=rooster&class=pigeon", "/compare?image=rooster"])
+def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
+    start_server: Callable[[], Server], page: Page, path: str
+) -> None:
+    page.goto(start_server().url + path)
+    wait_for_panels(page)
+    expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
+    expect(page.get_by_role("button", name="Rooster", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    wait_until_refined(page)
+    if "class" in path:
+        assert query(page)["class"] == "pigeon"
+
+
+def test_choosing_a_photo_and_a_class(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    wait_for_panels(page)
+    began = time.monotonic()
+    pick(page, "Rooster")
+    expect(page.get_by_alt_text("X-Gradient of X-AlexNet for rooster")).to_be_visible()
+    print(f"coarse picture {time.monotonic() - began:.1f} s after the click")
+    wait_until_refined(page)
+    print(f"full picture {time.monotonic() - began:.1f} s after the click")
+    assert query(page)["image"] == "rooster"
+    before = page.get_by_alt_text("X-Gradient of X-AlexNet for rooster").get_attribute("src")
+    page.get_by_role("combobox", name=re.compile("Class to explain")).click()
+    page.keyboard.type("pigeon")
+    page.keyboard.press("Enter")
+    after = page.get_by_alt_text("X-Gradient of X-AlexNet for pigeon")
+    expect(after).to_be_visible()
+    assert after.get_attribute("src") != before
+    assert query(page)["class"] == "pigeon"
+    pick(page, "Elephant")
+    expect(page.get_by_alt_text("X-Gradient of X-AlexNet for elephant")).to_be_visible()
+    assert "class" not in query(page), "a new photograph starts with the predicted class"
+
+
+def test_wrong_parameters_in_the_address_are_ignored(server: Server, page: Page) -> None:
+    page.goto(
+        f"{server.url}/?image=../../etc/passwd&class=unicorn&rule=magic&steps=9999&picture=x"
+        "&values=1&scale=%00&baseline=none&networks=resnet"
+    )
+    wait_until_refined(page)
+    expect(page.get_by_role("button", name="Camera", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+
+
+def test_a_link_restores_the_view(server: Server, page: Page, browser: Browser) -> None:
+    page.goto(server.url + "/?image=flamingo")
+    wait_for_panels(page)
+    open_popover(page, "Display")
+    page.get_by_role("radio", name="overlay").click()
+    expect(page).to_have_url(re.compile("picture=overlay"))
+    wait_until_refined(page)
+    copied = browser.new_page()
+    copied.goto(page.url)
+    wait_until_refined(copied)
+    first = page.get_by_alt_text("X-Gradient of X-AlexNet for flamingo")
+    second = copied.get_by_alt_text("X-Gradient of X-AlexNet for flamingo")
+    assert first.get_attribute("src").rpartition("/")[2] == second.get_attribute(
+        "src"
+    ).rpartition("/")[2], "the same view is the same picture"
+    copied.close()
+
+
+def test_display_changes_the_pictures_without_new_gradients(server: Server, page: Page) -> None:
+    page.goto(server.url + "/?image=rooster")
+    wait_until_refined(page)
+    image = page.get_by_alt_text("X-Gradient of X-AlexNet for rooster")
+    seen = {image.get_attribute("src")}
+    open_popover(page, "Display")
+    for role, name in (("radio", "overlay"), ("radio", "raw"), ("radio", "per panel")):
+        page.get_by_role(role, name=name).click()
+        expect(image).not_to_have_attribute("src", re.compile(re.escape(next(reversed(list(seen))))))
+        seen.add(image.get_attribute("src"))
+    expect(page.get_by_text("not comparable").first).to_be_visible()
+    expect(page.get_by_text("zero everywhere at this scale")).to_have_count(1)
+
+
+def test_uploads_good_and_bad(server: Server, page: Page, tmp_path: Path) -> None:
+    page.goto(server.url)
+    wait_for_panels(page)
+    good = tmp_path / "wide.png"
+    Image.linear_gradient("L").resize((640, 320)).convert("RGB").save(good)
+    open_popover(page, "Your photo")
+    chooser = page.locator('input[type="file"]')
+    chooser.set_input_files(good)
+    expect(page.get_by_alt_text("Your photo, as the networks see it")).to_be_visible()
+    wait_until_refined(page)
+    assert query(page)["image"] == "own"
+    last_good = page.get_by_alt_text("Your photo, as the networks see it").get_attribute("src")
+    bad = tmp_path / "drawing.png"
+    bad.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    chooser.set_input_files(bad)
+    sentence = page.get_by_test_id("stAlert")
+    expect(sentence).to_be_visible()
+    text = sentence.inner_text()
+    assert "Traceback" not in text
+    assert str(tmp_path) not in text
+    again = page.get_by_alt_text("Your photo, as the networks see it")
+    assert again.get_attribute("src") == last_good, "the last good photograph stays"
+    page.keyboard.press("Escape")
+    pick(page, "Pigeon")
+    expect(page.get_by_alt_text("X-Gradient of X-AlexNet for pigeon")).to_be_visible()
+
+
+def test_downloads_hold_what_is_on_screen(server: Server, page: Page) -> None:
+    page.goto(server.url + "/?image=rooster")
+    wait_until_refined(page)
+    open_popover(page, "Download")
+    files = {}
+    for name in ("Figure, PNG", "Raw attributions, NPZ", "Settings, JSON"):
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name).click()
+        files[name] = Path(waiting.value.path()).read_bytes()
+    figure = Image.open(io.BytesIO(files["Figure, PNG"]))
+    assert figure.format == "PNG"
+    assert figure.width > figure.height > 600
+    arrays = np.load(io.BytesIO(files["Raw attributions, NPZ"]), allow_pickle=False)
+    fast = arrays["xalexnet-caltech101.x_gradient"]
+    integrated = arrays["xalexnet-caltech101.integrated_gradients"]
+    assert fast.shape == (3, 224, 224)
+    assert np.abs(fast - integrated).sum() <= 1e-4 * np.abs(integrated).sum()
+    settings = json.loads(files["Settings, JSON"])
+    assert settings["class"] == "rooster"
+    assert settings == json.loads(str(arrays["settings"]))
+    ast.parse(page.get_by_test_id("stCode").inner_text())
+
+
+def test_the_captum_badge_appears_only_when_asked_for(server: Server, page: Page) -> None:
+    page.goto(server.url + "/?image=rooster&steps=8")
+    expect(page.get_by_text("1 gradient call instead of 8")).to_be_visible()
+    expect(page.get_by_text("agrees with Captum")).to_have_count(0)
+    checks = page.get_by_role("button", name="Check against Captum")
+    expect(checks).to_have_count(4)
+    checks.first.click()
+    expect(page.get_by_text(re.compile("agrees with Captum: (0|[0-9]e-[0-9]+)"))).to_have_count(1)
+    checks.nth(2).click()
+    expect(page.get_by_text("agrees with Captum")).to_have_count(2)
+
+
+def test_stop_keeps_the_coarse_picture(server: Server, page: Page) -> None:
+    page.goto(server.url + "/?image=motorcycle&steps=512")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    refine = page.get_by_role("button", name=re.compile("Refine to 512"))
+    expect(refine).to_be_visible()
+    assert panels(page) == PANELS
+
+
+def test_what_is_this_explains_with_formula_and_source(server: Server, page: Page) -> None:
+    page.goto(server.url + "/?image=rooster")
+    wait_until_refined(page)
+    open_popover(page, "X-AlexNet · X-Gradient")
+    expect(page.locator(".katex").first).to_be_visible()
+    expect(page.get_by_text("Hesse et al. 2021").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 800])
+def test_both_themes_fit_the_window(
+    server: Server, browser: Browser, scheme: str, width: int
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(server.url + "/?image=rooster")
+    wait_until_refined(page)
+    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0, "nothing sticks out sideways"
+    neutral = {"light": (255, 255, 255), "dark": (16, 20, 28)}[scheme]
+    source = page.get_by_alt_text("Difference of X-AlexNet for rooster").get_attribute("src")
+    picture = Image.open(io.BytesIO(page.request.get(server.url + source).body())).convert("RGB")
+    assert picture.getpixel((2, 2)) == neutral, "zero has the theme's neutral colour"
+    context.close()

@@ -1,0 +1,145 @@
+"""Attribute a photograph: writes NAME.png, NAME.npz and NAME.json into a folder.
+
+    python -m xdnn_core attribute photo.jpg --model xalexnet-caltech101 --method x_gradient \\
+        --target auto --out out/
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from xdnn_core.attribution.expected import expected_gradients
+from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
+from xdnn_core.attribution.integrated import integrated_gradients
+from xdnn_core.attribution.quadrature import RULES
+from xdnn_core.attribution.result import Attribution
+from xdnn_core.comparison import BASELINES, IntegrationSettings, named_baseline, predict
+from xdnn_core.data.gallery import gallery
+from xdnn_core.data.uploads import read_photo
+from xdnn_core.errors import UserError
+from xdnn_core.export import attributions_npz, figure_png, settings_json, write_atomically
+from xdnn_core.models.zoo import PretrainedModel, load_model
+from xdnn_core.panels import (
+    METHOD_TITLES,
+    DisplaySettings,
+    Fact,
+    photo_panel,
+    single_panel,
+    view_settings,
+)
+from xdnn_core.wording import percent
+
+_SINGLE = {
+    "gradient": gradient,
+    "input_x_gradient": input_x_gradient,
+    "x_gradient": x_gradient,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("photo", type=Path, help="JPEG, PNG or WebP")
+    parser.add_argument("--model", default="xalexnet-caltech101", help="see `models`")
+    parser.add_argument("--method", choices=sorted(METHOD_TITLES), default="x_gradient")
+    parser.add_argument(
+        "--target", default="auto", help="auto (the prediction), a class name, or its number"
+    )
+    parser.add_argument("--steps", type=int, default=128, help="of Integrated Gradients")
+    parser.add_argument("--rule", choices=RULES, default="graded", help="of Integrated Gradients")
+    parser.add_argument("--baseline", choices=BASELINES, default="zero")
+    parser.add_argument("--samples", type=int, default=32, help="of Expected Gradients")
+    parser.add_argument(
+        "--references",
+        type=Path,
+        nargs="+",
+        help="photographs for Expected Gradients; the gallery unless told",
+    )
+    parser.add_argument("--overlay", action="store_true", help="over the grey photograph")
+    parser.add_argument("--raw", action="store_true", help="draw logits, not per cent of the logit")
+    parser.add_argument("--theme", choices=["light", "dark"], default="light")
+    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the files")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write the three files and print what they say."""
+    model = load_model(args.model, device=args.device)
+    image = read_photo(_bytes_of(args.photo))
+    inputs = model.preprocess(image)[None]  # (1, 3, H, W)
+    target = _target(args.target, model, inputs)
+    found = _attribute(args, model, inputs, target)
+    display = DisplaySettings(
+        on_image=args.overlay, relative=not args.raw, theme=args.theme, shared=False
+    )
+    seen = model.to_display(inputs[0])
+    panel = single_panel(model, found, seen, display)
+    integration = IntegrationSettings(args.rule, args.steps, args.baseline)
+    class_name = model.classes[target]
+    described = view_settings(
+        [model.name], target, class_name, args.photo.name, None, integration, display
+    ) | {"method": args.method}
+    if args.method == "expected_gradients":
+        described |= {"samples": args.samples}
+    confidence = next(p.confidence for p in predict(model, inputs) if p.index == target)
+    about = (Fact("Class", class_name), Fact("Confidence", percent(confidence)))
+    footer = f"{panel.title} of {model.name} for {class_name}"
+    stem = args.out / f"{args.photo.stem}-{model.name}-{args.method}"
+    files = {
+        ".png": figure_png([[photo_panel(seen, about), panel]], footer, args.theme),
+        ".npz": attributions_npz([panel], inputs[0].cpu().numpy(), described),
+        ".json": settings_json(described).encode(),
+    }
+    for suffix, data in files.items():
+        write_atomically(stem.with_name(stem.name + suffix), data)
+    print(f"{footer}: logit {float(found.outputs[0]):.4g}, confidence {percent(confidence)}")
+    for fact in panel.facts:
+        print(f"  {fact.label}: {fact.value}")
+    print(f"wrote {stem}.png, .npz and .json")
+    return 0
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read; give a JPEG, PNG or WebP file.") from error
+
+
+def _target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
+    """The class index that ``auto``, a name or a number stands for."""
+    if wanted == "auto":
+        return predict(model, inputs)[0].index
+    if wanted in model.classes:
+        return model.classes.index(wanted)
+    if wanted.isdigit() and int(wanted) < len(model.classes):
+        return int(wanted)
+    raise UserError(
+        f"--target {wanted} is no class of {model.name}; give auto, a number from 0 to "
+        f"{len(model.classes) - 1}, or a name such as {model.classes[0]}."
+    )
+
+
+def _attribute(
+    args: argparse.Namespace, model: PretrainedModel, inputs: Tensor, target: int
+) -> Attribution:
+    """Call the method by its name."""
+    if args.method in _SINGLE:
+        return _SINGLE[args.method](model.network, inputs, target)
+    if args.method == "integrated_gradients":
+        baseline = named_baseline(args.baseline, model, inputs)
+        return integrated_gradients(
+            model.network, inputs, target, baseline=baseline, steps=args.steps, rule=args.rule
+        )
+    photos = (
+        [read_photo(_bytes_of(path)) for path in args.references]
+        if args.references
+        else [item.open() for item in gallery()]
+    )
+    references = torch.stack([model.preprocess(photo) for photo in photos])
+    return expected_gradients(
+        model.network, inputs, target, references=references, samples=args.samples
+    )

@@ -1,0 +1,128 @@
+"""Train the embedded pair: an AlexNet and the same network without biases.
+
+Resumes where it was killed: the checkpoint of every epoch lies in the --work folder. Under
+torchrun the batch is shared among the processes:
+
+    torchrun --nproc-per-node 2 -m xdnn_core train caltech101 --data DIR --features FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from xdnn_core.assets import WEIGHTS
+from xdnn_core.data.caltech101 import download_caltech101, load_features
+from xdnn_core.data.crops import CropDataset
+from xdnn_core.data.images import ImageSet, open_image_set
+from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.device import resolve_device
+from xdnn_core.errors import UserError
+from xdnn_core.experiments.accuracy import Accuracy, measure_accuracy
+from xdnn_core.homogeneity import inspect_homogeneity
+from xdnn_core.models.catalogue import EMBEDDED
+from xdnn_core.models.checkpoints import read_embedded, save_embedded
+from xdnn_core.training import RECIPES, TrainConfig, leads, train_network
+
+_TITLES = {name: title for name, title, _ in EMBEDDED}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("dataset", choices=["caltech101"], help="what to train on")
+    parser.add_argument(
+        "--data", required=True, help="image Parquet or ImageFolder, train and test; or 'download'"
+    )
+    parser.add_argument(
+        "--features", required=True, help="pretrained convolutions, safetensors; or 'torchvision'"
+    )
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go")
+    parser.add_argument("--work", type=Path, default=Path("runs/caltech101"), help="checkpoints")
+    parser.add_argument("--only", choices=sorted(RECIPES), help="train one of the pair")
+    parser.add_argument("--epochs", type=int, help="epochs at the small size, for a quick try")
+    parser.add_argument("--final-epochs", type=int, help="epochs at the full size")
+    parser.add_argument("--fp32", action="store_true", help="no bfloat16")
+    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train, store in half precision, and measure what was stored."""
+    if args.data == "download":
+        train, test = download_caltech101()
+    else:
+        train, test = open_image_set(args.data, "train"), open_image_set(args.data, "test")
+    if train.classes != test.classes:
+        raise UserError(
+            f"The training split has {len(train.classes)} classes, the test split "
+            f"{len(test.classes)}, not the same names; give splits of one data set."
+        )
+    features = load_features(args.features)
+    for name in [args.only] if args.only else RECIPES:
+        config = _adjusted(RECIPES[name], args)
+        _train_one(name, config, train, test, features, args)
+    return 0
+
+
+def _adjusted(config: TrainConfig, args: argparse.Namespace) -> TrainConfig:
+    """The recipe with what the command line changes."""
+    crops = config.crops
+    if args.epochs is not None:
+        crops = replace(crops, epochs=args.epochs)
+    if args.final_epochs is not None:
+        crops = replace(crops, final_epochs=args.final_epochs)
+    return replace(config, crops=crops, bf16=config.bf16 and not args.fp32)
+
+
+def _train_one(
+    name: str,
+    config: TrainConfig,
+    train: ImageSet,
+    test: ImageSet,
+    features: dict[str, Tensor],
+    args: argparse.Namespace,
+) -> None:
+    """Train one network; the leading process stores and measures it."""
+    crops = CropDataset(train, config.crops)
+    network = train_network(
+        crops, len(train.classes), features, config, args.work, name, args.device
+    )
+    if not leads():
+        return
+    path = args.out / f"{name}.safetensors"
+    preprocessing = Preprocessing()
+    recipe = asdict(config) | {"train_images": len(crops), "test_images": len(test)}
+
+    def store(top1: float, top5: float) -> None:
+        save_embedded(
+            path,
+            network,
+            title=_TITLES[name],
+            classes=train.classes,
+            preprocessing=preprocessing,
+            top1=top1,
+            top5=top5,
+            recipe=recipe,
+        )
+
+    # Stored twice: the accuracy written beside the weights is that of the stored weights.
+    store(0.0, 0.0)
+    found = _measure_stored(path, test, args.device)
+    store(100 * found.top1, 100 * found.top5)
+    print(
+        f"{path}: {path.stat().st_size / 1e6:.1f} MB, top-1 {found.top1:.2%}, "
+        f"top-5 {found.top5:.2%} over {found.images} test images"
+    )
+    if not config.biases:
+        example = preprocessing(test.read(0))[None]
+        report = inspect_homogeneity(read_embedded(path)[0], example)
+        print(f"homogeneous: {report.is_homogeneous}, error {report.max_relative_error:.1e}")
+
+
+def _measure_stored(path: Path, test: ImageSet, device: str | None) -> Accuracy:
+    """Accuracy of the weights as they are on disk."""
+    network, description = read_embedded(path)
+    place = resolve_device(device)
+    return measure_accuracy(network.to(place), test, description.preprocessing, place)

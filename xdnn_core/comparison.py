@@ -1,0 +1,200 @@
+"""One network, one image, one class: the single-gradient attribution beside Integrated Gradients.
+
+The Compare page, the command line and the figures all read their numbers from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
+from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
+from xdnn_core.attribution.path import Progress
+from xdnn_core.attribution.result import Attribution
+from xdnn_core.metrics.agreement import BiasDiagnostics, bias_diagnostics, relative_l1
+from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.rendering import channel_sum
+
+BaselineName = Literal["zero", "blurred", "black", "white"]
+BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
+
+# The steps of the picture that appears first.
+COARSE_STEPS = 16
+
+
+@dataclass(frozen=True)
+class IntegrationSettings:
+    """How Integrated Gradients is computed.
+
+    Attributes
+    ----------
+    rule, steps
+        Quadrature rule and number of points.
+    baseline
+        ``"zero"`` (the mean image), ``"blurred"``, ``"black"`` or ``"white"``.
+    """
+
+    rule: str = "graded"
+    steps: int = 128
+    baseline: str = "zero"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one network says about one image and one class.
+
+    Attributes
+    ----------
+    fast
+        X-Gradient for a homogeneous network, Input×Gradient for any other.
+    integrated
+        Integrated Gradients.
+    distance
+        ‖fast − IG‖₁ / ‖IG‖₁, relative.
+    biases
+        How much of the signal biases carry.
+    """
+
+    fast: Attribution
+    integrated: Attribution
+    distance: float
+    biases: BiasDiagnostics
+
+    @property
+    def difference(self) -> Tensor:
+        """fast − IG, (1, 3, H, W)."""
+        return self.fast.values - self.integrated.values
+
+    @property
+    def speedup(self) -> float:
+        """Seconds of Integrated Gradients over seconds of the single gradient."""
+        return self.integrated.seconds / self.fast.seconds
+
+    @property
+    def target_logit(self) -> float:
+        """F(x) for the target."""
+        return float(self.fast.outputs[0])
+
+
+def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor | None:
+    """Turn a baseline's name into a tensor in the shape of the inputs; None for zero.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one of `BASELINES`.
+    """
+    if name == "zero":
+        return None
+    if name == "blurred":
+        return blurred_baseline(inputs)
+    if name in ("black", "white"):
+        level = torch.full_like(inputs, 0.0 if name == "black" else 1.0)
+        return model.preprocessing.normalise(level)
+    raise ValueError(f"Baseline {name!r} is not known; choose one of {', '.join(BASELINES)}.")
+
+
+def fast_method(model: PretrainedModel) -> str:
+    """Name of the single-gradient method that suits a network."""
+    return "x_gradient" if model.is_xdnn else "input_x_gradient"
+
+
+def compare(
+    model: PretrainedModel,
+    inputs: Tensor,
+    target: int,
+    settings: IntegrationSettings,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Attribute one image by one gradient and by Integrated Gradients.
+
+    Parameters
+    ----------
+    model
+        From `load_model`.
+    inputs
+        A normalised image (1, 3, H, W).
+    target
+        Class index.
+    settings
+        Rule, steps and baseline of Integrated Gradients.
+    progress
+        Called with (points done, steps); may raise to cancel.
+
+    Returns
+    -------
+    Comparison
+    """
+    x = inputs.to(next(model.network.parameters()))
+    network = model.network
+    fast = (x_gradient if model.is_xdnn else input_x_gradient)(network, x, target)
+    integrated = integrated_gradients(
+        network,
+        x,
+        target,
+        baseline=named_baseline(settings.baseline, model, x),
+        steps=settings.steps,
+        rule=settings.rule,
+        progress=progress,
+    )
+    return Comparison(
+        fast=fast,
+        integrated=integrated,
+        distance=float(relative_l1(fast.values, integrated.values)[0]),
+        biases=bias_diagnostics(network, x, target),
+    )
+
+
+def display_map(values: Tensor, target_logit: float, relative: bool) -> np.ndarray:
+    """Turn one image's attribution into a map to draw.
+
+    Parameters
+    ----------
+    values
+        (1, 3, H, W).
+    target_logit
+        F(x).
+    relative
+        True: per cent of |F(x)| a pixel; False: logits a pixel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W), signed.
+    """
+    summed = channel_sum(values[0])
+    return summed * (100 / abs(target_logit)) if relative and target_logit else summed
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class, its logit and its softmax confidence."""
+
+    index: int
+    name: str
+    logit: float
+    confidence: float
+
+
+def predict(model: PretrainedModel, inputs: Tensor) -> list[Prediction]:
+    """Return every class of one image (1, 3, H, W), most confident first."""
+    x = inputs.to(next(model.network.parameters()))
+    with torch.no_grad():
+        logits = model.network(x)[0].double()  # (classes,)
+    confidences = logits.softmax(dim=0)
+    order = logits.argsort(descending=True).tolist()
+    return [Prediction(i, model.classes[i], float(logits[i]), float(confidences[i])) for i in order]
+
+
+def warm_up_network(model: PretrainedModel) -> None:
+    """Run a network once forwards and backwards, so that the first user does not pay for it."""
+    size = model.preprocessing.size
+    weight = next(model.network.parameters())
+    example = torch.ones(2, 3, size, size, device=weight.device, dtype=weight.dtype)
+    integrated_gradients(model.network, example[:1], 0, steps=2)
+    input_x_gradient(model.network, example[:1], 0)

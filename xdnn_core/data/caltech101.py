@@ -1,0 +1,111 @@
+"""What the embedded pair is trained from, for people who have nothing of it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_dir
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from xdnn_core.data.images import ImageSet, open_image_set
+from xdnn_core.errors import UserError
+from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+
+_TEST_SHARE = 0.18
+_NOT_A_CLASS = "BACKGROUND_Google"
+
+
+def download_caltech101(seed: int = 0) -> tuple[ImageSet, ImageSet]:
+    """Download Caltech-101 through torchvision and split it, class by class.
+
+    Parameters
+    ----------
+    seed
+        Of the split; 18 % of every class are for testing.
+
+    Returns
+    -------
+    train, test
+        Disjoint, with the same classes.
+
+    Raises
+    ------
+    UserError
+        If the download fails.
+    """
+    from xdnn_core.vision import torchvision
+
+    folder = Path(user_cache_dir("xdnn")) / "data"
+    try:
+        torchvision.datasets.Caltech101(str(folder), download=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            "Caltech-101 could not be downloaded; check the connection, or give --data a folder "
+            "with one subfolder a class."
+        ) from error
+    everything = open_image_set(folder / "caltech101" / "101_ObjectCategories")
+    return split_by_class(everything.without_class(_NOT_A_CLASS), _TEST_SHARE, seed)
+
+
+def split_by_class(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Set a share of every class aside, at random but seeded.
+
+    Parameters
+    ----------
+    images
+        The whole set.
+    share
+        Of every class, 0 to 1; at least one image, if the class has two.
+    seed
+        Of the choice.
+
+    Returns
+    -------
+    kept, aside
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.array(images.labels)
+    aside: list[int] = []
+    for label in range(len(images.classes)):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = max(round(share * len(members)), int(len(members) > 1))
+        aside += members[:count].tolist()
+    chosen = set(aside)
+    kept: Sequence[int] = [i for i in range(len(images)) if i not in chosen]
+    return images.subset(kept), images.subset(sorted(aside))
+
+
+def load_features(source: str) -> dict[str, Tensor]:
+    """Read pretrained convolutions: a safetensors file, or ``"torchvision"``.
+
+    Raises
+    ------
+    UserError
+        If the file lacks one of the five convolutions.
+    """
+    if source == "torchvision":
+        from xdnn_core.vision import torchvision
+
+        weights = torchvision.models.AlexNet_Weights.IMAGENET1K_V1
+        state = weights.get_state_dict(progress=True, check_hash=True)
+    else:
+        if not Path(source).is_file():
+            raise UserError(
+                f"--features {source} is not a file; give a safetensors file or 'torchvision'."
+            )
+        try:
+            state = load_file(source)
+        except SafetensorError as error:
+            raise UserError(f"--features {source} is not a safetensors file.") from error
+    wanted = AlexNet(AlexNetConfig(classes=1, head=1)).features.state_dict(prefix="features.")
+    missing = sorted(set(wanted) - set(state))
+    if missing:
+        raise UserError(
+            f"--features {source} lacks {', '.join(missing)}; needed are torchvision's names for "
+            "AlexNet's five convolutions."
+        )
+    return {key: state[key] for key in wanted}

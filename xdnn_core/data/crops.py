@@ -1,0 +1,98 @@
+"""Random crops and flips of a training set, drawn from (seed, epoch, image)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from xdnn_core.data.images import ImageSet
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How training images are cut.
+
+    Attributes
+    ----------
+    epochs, final_epochs
+        Epochs at `small_size`, then epochs at `full_size`.
+    small_size, full_size
+        Side of the training input, pixels.
+    smallest
+        Smallest side of a crop as a share of the image's short side.
+    stretch
+        Largest change of a crop's aspect ratio (1.15: 1/1.15 to 1.15).
+    seed
+        Of every random choice.
+    """
+
+    epochs: int = 14
+    final_epochs: int = 4
+    small_size: int = 192
+    full_size: int = 224
+    smallest: float = 0.7
+    stretch: float = 1.15
+    seed: int = 0
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs at both sizes."""
+        return self.epochs + self.final_epochs
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the training input in this epoch, pixels."""
+        return self.small_size if epoch < self.epochs else self.full_size
+
+
+class CropDataset(Dataset[tuple[Tensor, int]]):
+    """Random crops and flips of decoded images, drawn from (seed, epoch, image).
+
+    Parameters
+    ----------
+    images
+        The training set; decoded once and kept, since decoding costs more than a crop.
+    config
+        Crop range and seed.
+    """
+
+    def __init__(self, images: ImageSet, config: CropConfig) -> None:
+        self.config = config
+        self.epoch = 0
+        self.pixels: list[Tensor] = []
+        self.labels: list[int] = []
+        self.unreadable: list[str] = []
+        for index in tqdm(range(len(images)), desc="decode", unit="image"):
+            try:
+                array = np.asarray(images.read(index))  # (H, W, 3)
+            except OSError:
+                self.unreadable.append(images.names[index])
+                continue
+            self.pixels.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))  # (3, H, W)
+            self.labels.append(images.labels[index])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        rng = np.random.default_rng((self.config.seed, self.epoch, index))
+        pixels = self.pixels[index]
+        height, width = pixels.shape[1:]
+        side = min(height, width) * rng.uniform(self.config.smallest, 1)
+        stretch = self.config.stretch ** rng.uniform(-1, 1)
+        h = min(height, round(side * math.sqrt(stretch)))
+        w = min(width, round(side / math.sqrt(stretch)))
+        top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+        crop = pixels[:, top : top + h, left : left + w]
+        if rng.random() < 0.5:
+            crop = crop.flip(2)
+        size = self.config.size_at(self.epoch)
+        resized = nn.functional.interpolate(
+            crop[None], (size, size), mode="bilinear", antialias=True
+        )  # (1, 3, size, size), uint8
+        return resized[0], self.labels[index]

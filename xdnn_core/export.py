@@ -1,0 +1,176 @@
+"""Take a view away: figure as PNG, raw attributions as NPZ, settings as JSON, code as Python."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from xdnn_core.panels import Panel
+from xdnn_core.rendering import Theme, colourise, palette_colours
+
+_CELL = 336  # pixels of a panel in the figure
+_GAP = 18
+_TITLE = 26
+_CAPTION = 100
+_INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
+    "light": ("#ffffff", "#1b2330", "#5b6675"),
+    "dark": ("#10141c", "#eef2f7", "#9aa7b8"),
+}
+
+
+def figure_png(rows: Sequence[Sequence[Panel]], footer: str, theme: Theme = "light") -> bytes:
+    """Draw panels as one figure.
+
+    Parameters
+    ----------
+    rows
+        Panels, row by row.
+    footer
+        One line under the figure: settings and source.
+    theme
+        Light or dark.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    columns = max(len(row) for row in rows)
+    height_of_row = _TITLE + _CELL + _CAPTION + _GAP
+    width = columns * (_CELL + _GAP) + _GAP
+    height = len(rows) * height_of_row + 2 * _GAP + _TITLE
+    background, _, muted = _INK[theme]
+    canvas = Image.new("RGB", (width, height), background)
+    for r, row in enumerate(rows):
+        for c, panel in enumerate(row):
+            _draw_panel(canvas, panel, _GAP + c * (_CELL + _GAP), _GAP + r * height_of_row, theme)
+    pen = ImageDraw.Draw(canvas)
+    pen.text((_GAP, height - _GAP - 14), footer, muted, _font(13))
+    return _encoded(canvas)
+
+
+def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: Theme) -> None:
+    _, ink, muted = _INK[theme]
+    pen = ImageDraw.Draw(canvas)
+    pen.text((left, top), panel.title, ink, _font(16))
+    picture = Image.fromarray(panel.picture).resize((_CELL, _CELL), Image.Resampling.LANCZOS)
+    canvas.paste(picture, (left, top + _TITLE))
+    below = top + _TITLE + _CELL + 6
+    if panel.limit is not None:
+        ramp = np.linspace(-1, 1, 120)[None].repeat(8, axis=0)  # (8, 120)
+        bar = Image.fromarray(colourise(ramp, 1.0, theme))
+        canvas.paste(bar, (left + _CELL - 120, below + 4))
+        pen.rectangle((left + _CELL - 121, below + 3, left + _CELL, below + 12), outline=muted)
+        label = f"±{panel.limit:.2g} {panel.unit}"
+        pen.text((left + _CELL, below + 18), label, muted, _font(12), anchor="ra")
+    caption = "\n".join(f"{fact.label}: {fact.value}" for fact in panel.facts)
+    pen.multiline_text((left, below), caption, muted, _font(13), spacing=4)
+
+
+def attributions_npz(
+    panels: Sequence[Panel], inputs: np.ndarray, settings: Mapping[str, object]
+) -> bytes:
+    """Pack raw attributions.
+
+    Parameters
+    ----------
+    panels
+        Those with `values` are packed under their keys, (3, H, W), logits.
+    inputs
+        Normalised network input, (3, H, W), packed as ``input``.
+    settings
+        Packed as a JSON string under ``settings``.
+
+    Returns
+    -------
+    bytes
+        An NPZ file that ``numpy.load`` reads without pickles.
+    """
+    arrays: dict[str, Any] = {p.key: p.values for p in panels if p.values is not None}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, input=inputs, settings=settings_json(settings), **arrays)
+    return buffer.getvalue()
+
+
+def settings_json(settings: Mapping[str, object]) -> str:
+    """Return the settings as readable JSON."""
+    return json.dumps(settings, indent=2, ensure_ascii=False)
+
+
+def python_snippet(
+    model: str,
+    method: str,
+    target: int,
+    *,
+    class_name: str,
+    gallery_key: str | None = None,
+    rule: str = "graded",
+    steps: int = 128,
+    baseline: str = "zero",
+) -> str:
+    """Return Python code that computes one panel again.
+
+    Parameters
+    ----------
+    model, method, target
+        Name of the network, public name of the method, class index.
+    class_name
+        Shown as a comment.
+    gallery_key
+        Photograph of the gallery; None reads ``photo.jpg``.
+    rule, steps, baseline
+        Of Integrated Gradients.
+    """
+    if gallery_key is None:
+        image = 'image = read_photo(Path("photo.jpg").read_bytes())  # your own file'
+        needed = "from pathlib import Path\n\nimport xdnn_core as xdnn\n"
+        needed += "from xdnn_core.data.uploads import read_photo\n"
+    else:
+        image = f"image = {{item.key: item for item in gallery()}}[{gallery_key!r}].open()"
+        needed = "import xdnn_core as xdnn\nfrom xdnn_core.data.gallery import gallery\n"
+    call = f"xdnn.{method}(model.network, x, target)"
+    if method == "integrated_gradients":
+        needed += "from xdnn_core.comparison import named_baseline\n" if baseline != "zero" else ""
+        extra = f", rule={rule!r}, steps={steps}"
+        if baseline != "zero":
+            extra += f", baseline=named_baseline({baseline!r}, model, x)"
+        call = call[:-1] + extra + ")"
+    return (
+        f"{needed}\n"
+        f"model = xdnn.load_model({model!r})\n"
+        f"{image}\n"
+        f"x = model.preprocess(image)[None]  # (1, 3, H, W), normalised\n"
+        f"target = {target}  # {class_name}\n"
+        f"attribution = {call}\n"
+        f"print(attribution.values.sum(dim=1))  # (1, H, W), logits\n"
+    )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside, then rename: a reader sees the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def colour_bar_css(theme: Theme) -> str:
+    """The palette as a CSS gradient from −v (left) to +v (right)."""
+    return f"linear-gradient(90deg, {', '.join(palette_colours(theme))})"
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

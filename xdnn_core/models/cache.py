@@ -1,0 +1,170 @@
+"""Downloaded weights, kept as safetensors under ``XDNN_CACHE``.
+
+Nobody publishes hashes of the paper's checkpoints, so the SHA-256 is recorded when a file first
+arrives and checked whenever it is loaded. Each model has ``NAME.safetensors`` with its weights
+and ``NAME.json`` with hash, source and date; one without the other counts as not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from safetensors.torch import save as to_safetensors
+
+from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.checkpoints import replacing
+from xdnn_core.models.download import DownloadError, Progress, discard, download, one_at_a_time
+from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
+
+_CHUNK_BYTES: Final = 2**20
+
+
+@dataclass(frozen=True)
+class RemoteWeights:
+    """A checkpoint on somebody's server.
+
+    Attributes
+    ----------
+    name
+        Name of the model, and of its files in the cache.
+    base
+        Address of the folder; ``XDNN_MODELS_URL`` overrules it.
+    file
+        Name of the file there.
+    biases
+        Whether its network must have biases.
+    sha256
+        Of the file as published, None where nothing is published.
+    """
+
+    name: str
+    base: str
+    file: str
+    biases: bool
+    sha256: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the file is fetched from."""
+        return f"{(os.environ.get('XDNN_MODELS_URL') or self.base).rstrip('/')}/{self.file}"
+
+
+def cache_folder() -> Path:
+    """Folder for downloads: ``XDNN_CACHE``, else the user's cache folder."""
+    named = os.environ.get("XDNN_CACHE")
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("xdnn"))
+
+
+def cached_file(name: str) -> Path | None:
+    """The weights of a downloaded model, None where they are not there."""
+    weights = _weights_file(name)
+    return weights if weights.is_file() and _record_file(weights).is_file() else None
+
+
+def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> AlexNet:
+    """Load a model from the cache, downloading it first where it is not there.
+
+    Parameters
+    ----------
+    remote
+        Which checkpoint.
+    progress
+        Called with bytes present and bytes in all while downloading.
+
+    Returns
+    -------
+    AlexNet
+        float32, on the CPU, eval mode, parameters frozen.
+
+    Raises
+    ------
+    DownloadError
+        If it cannot be downloaded, is not what it should be, or the cached file has changed.
+    """
+    weights = _weights_file(remote.name)
+    if cached_file(remote.name) is None:
+        part = weights.with_suffix(".part")
+        with one_at_a_time(part, progress):
+            if cached_file(remote.name) is None:
+                download(remote.url, part, progress)
+                _install(remote, part, weights)
+    return _read_checked(remote, weights)
+
+
+def _weights_file(name: str) -> Path:
+    return cache_folder() / "models" / f"{name}.safetensors"
+
+
+def _record_file(weights: Path) -> Path:
+    return weights.with_suffix(".json")
+
+
+def _install(remote: RemoteWeights, part: Path, weights: Path) -> None:
+    """Turn a complete download into safetensors with a record beside it."""
+    try:
+        if remote.sha256 is not None and _sha256_of(part) != remote.sha256:
+            raise CheckpointError("its SHA-256 is not the published one", "")
+        network = network_from_state(read_state(read_bytes(part)))
+        if network.config.biases != remote.biases:
+            wanted = "with" if remote.biases else "without"
+            raise CheckpointError(f"it is not an AlexNet {wanted} biases", "")
+    except CheckpointError as error:
+        discard(part)
+        raise DownloadError(
+            f"{remote.url} is not the checkpoint that {remote.name} needs ({error.reason}); it "
+            "was deleted, try again later."
+        ) from error
+    data = to_safetensors(network.state_dict())
+    record = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "source": remote.url,
+        "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    try:
+        _record_file(weights).unlink(missing_ok=True)
+        with replacing(weights) as temporary:
+            temporary.write_bytes(data)
+        with replacing(_record_file(weights)) as temporary:
+            temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise DownloadError(
+            f"{weights.parent} cannot be written ({error.strerror}); free some space there or set "
+            "XDNN_CACHE to another folder, and try again."
+        ) from error
+    discard(part)
+
+
+def _read_checked(remote: RemoteWeights, weights: Path) -> AlexNet:
+    """Load cached weights, provided they are what was downloaded."""
+    try:
+        data = weights.read_bytes()
+        record = json.loads(_record_file(weights).read_text(encoding="utf-8"))
+        unchanged = record["sha256"] == hashlib.sha256(data).hexdigest()
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _changed(remote, weights) from error
+    if not unchanged:
+        raise _changed(remote, weights)
+    return network_from_state(read_state(data))
+
+
+def _changed(remote: RemoteWeights, weights: Path) -> DownloadError:
+    return DownloadError(
+        f"{weights} is not what was downloaded (its SHA-256 is not the recorded one); delete it "
+        f"and load {remote.name} again to download it anew."
+    )
+
+
+def _sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,264 @@
+"""The embedded weights: half-precision safetensors that describe their network in the header."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors.torch import save as to_safetensors
+
+from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
+
+_MAX_HEADER_BYTES: Final = 2**20
+_WRITE_AGAIN: Final = "write the file with xdnn_core.models.checkpoints.save_embedded"
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What an embedded weights file says about its network, in its header.
+
+    Attributes
+    ----------
+    title
+        Name for people.
+    classes
+        Class names, one a logit.
+    preprocessing
+        How a photograph becomes the input.
+    head
+        Width of the hidden fully connected layers.
+    biases
+        False for an X-AlexNet.
+    top1, top5
+        Test accuracy in percent.
+    recipe
+        How it was trained.
+    """
+
+    title: str
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    head: int
+    biases: bool
+    top1: float
+    top5: float
+    recipe: Mapping[str, Any]
+
+
+def save_embedded(
+    path: str | Path,
+    network: AlexNet,
+    *,
+    title: str,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    top1: float,
+    top5: float,
+    recipe: Mapping[str, Any],
+) -> None:
+    """Write a network as half-precision safetensors with its description in the header.
+
+    Parameters
+    ----------
+    path
+        File to write; a half-written file never stands there.
+    network
+        The network; head width and biases are taken from its config.
+    title
+        Name for people.
+    classes
+        Class names, one a logit.
+    preprocessing
+        How a photograph becomes the input.
+    top1, top5
+        Test accuracy in percent, 0 to 100.
+    recipe
+        How it was trained, anything JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as logits, or a weight leaves the half-precision range.
+    """
+    if len(classes) != network.config.classes:
+        raise ValueError(
+            f"{len(classes)} class names were given for {network.config.classes} logits; give one "
+            "name a logit."
+        )
+    tensors = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
+    overflowing = [key for key, value in tensors.items() if not value.isfinite().all()]
+    if overflowing:
+        raise ValueError(
+            f"{overflowing[0]} holds values that half precision cannot; train with more decay."
+        )
+    header = {
+        "title": title,
+        "classes": json.dumps(list(classes)),
+        "size": str(preprocessing.size),
+        "resize": str(preprocessing.resize),
+        "mean": json.dumps(preprocessing.mean),
+        "std": json.dumps(preprocessing.std),
+        "head": str(network.config.head),
+        "biases": "true" if network.config.biases else "false",
+        "recipe": json.dumps(dict(recipe)),
+        "top1": f"{top1:.2f}",
+        "top5": f"{top5:.2f}",
+    }
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(to_safetensors(tensors, header))
+
+
+def read_embedded(path: str | Path) -> tuple[AlexNet, NetworkDescription]:
+    """Read what `save_embedded` wrote.
+
+    Parameters
+    ----------
+    path
+        The safetensors file.
+
+    Returns
+    -------
+    AlexNet
+        float32, on the CPU, eval mode, parameters frozen.
+    NetworkDescription
+        From the header.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or lacks the description.
+    """
+    data = read_bytes(path)
+    description = describe(data)
+    if description is None:
+        raise CheckpointError(
+            f"{Path(path).name} has no description of its network in the header", _WRITE_AGAIN
+        )
+    network = network_from_state(read_state(data))
+    check_agreement(network, description)
+    return network, description
+
+
+def check_agreement(network: AlexNet, description: NetworkDescription) -> None:
+    """Make sure that a description is that of this network.
+
+    Raises
+    ------
+    CheckpointError
+        If classes, head width or biases differ.
+    """
+    config = network.config
+    found = (config.classes, config.head, config.biases)
+    said = (len(description.classes), description.head, description.biases)
+    if found != said:
+        raise CheckpointError(
+            f"The file's header says {said[0]} classes, head {said[1]}, biases {said[2]}, but its "
+            f"weights have {found[0]}, {found[1]}, {found[2]}",
+            _WRITE_AGAIN,
+        )
+
+
+def describe_file(path: Path) -> NetworkDescription | None:
+    """Read the description of a safetensors file without its weights.
+
+    Parameters
+    ----------
+    path
+        The safetensors file.
+
+    Returns
+    -------
+    NetworkDescription or None
+        None where the file is missing or has none.
+
+    Raises
+    ------
+    CheckpointError
+        As `describe`.
+    """
+    try:
+        with path.open("rb") as file:
+            return describe(file.read(_MAX_HEADER_BYTES))
+    except OSError:
+        return None
+
+
+def _header_of(data: bytes) -> Mapping[str, str]:
+    """The free text of a safetensors header; empty where there is none."""
+    length = int.from_bytes(data[:8], "little")
+    try:
+        header = json.loads(data[8 : 8 + length])
+    except (ValueError, RecursionError):
+        return {}
+    found = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def describe(data: bytes) -> NetworkDescription | None:
+    """Read the description in a safetensors header; None where there is none.
+
+    Parameters
+    ----------
+    data
+        A safetensors file, or any beginning of one that contains the header.
+
+    Raises
+    ------
+    CheckpointError
+        If there is a description with something missing or malformed.
+    """
+    header = _header_of(data)
+    if "classes" not in header or "size" not in header:
+        return None
+    try:
+        description = NetworkDescription(
+            title=str(header["title"]),
+            classes=tuple(str(name) for name in json.loads(header["classes"])),
+            preprocessing=_read_preprocessing(header),
+            head=int(header["head"]),
+            biases={"true": True, "false": False}[header["biases"]],
+            top1=float(header["top1"]),
+            top5=float(header["top5"]),
+            recipe=dict(json.loads(header["recipe"])),
+        )
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise CheckpointError(
+            f"The description in the file's header cannot be read ({error})", _WRITE_AGAIN
+        ) from error
+    return description
+
+
+def _read_preprocessing(header: Mapping[str, str]) -> Preprocessing:
+    """Size, resize, mean and std of a header, checked for sense."""
+    size, resize = int(header["size"]), int(header["resize"])
+    mean, std = json.loads(header["mean"]), json.loads(header["std"])
+    if not 64 <= size <= resize <= 1024:
+        raise ValueError(f"size {size} and resize {resize}: 64 to 1024, size the smaller")
+    r, g, b = (float(value) for value in mean)
+    sr, sg, sb = (float(value) for value in std)
+    if not all(0 < value < 10 for value in (sr, sg, sb)):
+        raise ValueError(f"std {std}: three positive numbers")
+    return Preprocessing(size, resize, (r, g, b), (sr, sg, sb))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path` to write, put in its place when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

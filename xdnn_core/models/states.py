@@ -1,0 +1,213 @@
+"""From a checkpoint's bytes to an AlexNet, whoever wrote them.
+
+Nothing here runs code from a file: safetensors hold numbers only, and torch files are read by
+torch's restricted unpickler.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+
+MAX_CHECKPOINT_BYTES: Final = 1_500_000_000
+_LIMIT: Final = f"{MAX_CHECKPOINT_BYTES / 1e9:.1f} GB"
+_SAVE_WEIGHTS: Final = "save the weights alone with torch.save(network.state_dict(), ...)"
+_ZIP: Final = b"PK"
+_PICKLE: Final = b"\x80"  # torch files from before 1.6
+
+_UNREADABLE: Final = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+
+
+class CheckpointError(ValueError):
+    """A file that does not hold a usable AlexNet.
+
+    Parameters
+    ----------
+    reason
+        What is wrong with it, without a full stop.
+    advice
+        What to do about it.
+    """
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}.")
+        self.reason = reason
+
+
+def read_bytes(source: str | Path | bytes) -> bytes:
+    """Read a checkpoint file whole.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read or is larger than `MAX_CHECKPOINT_BYTES`.
+    """
+    if isinstance(source, bytes):
+        return source
+    path = Path(source)
+    try:
+        if path.stat().st_size > MAX_CHECKPOINT_BYTES:
+            raise CheckpointError(f"{path.name} is larger than {_LIMIT}", _SAVE_WEIGHTS)
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror})",
+            "give the path of a .safetensors file or a torch checkpoint",
+        ) from error
+
+
+def read_state(data: bytes) -> dict[str, Tensor]:
+    """Read the parameters out of a checkpoint without running anything in it.
+
+    Parameters
+    ----------
+    data
+        A safetensors file, or a torch file: a state dict, or a dict with one under
+        ``state_dict`` as training scripts save it. Whatever else is in it is dropped, and so is
+        every ``module`` component of a key (``features.module.0.weight``).
+
+    Returns
+    -------
+    dict
+        Parameter name to tensor, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, of another kind, or holds objects that could run code.
+    """
+    is_torch = data.startswith((_ZIP, _PICKLE))
+    loaded = _read_torch(data) if is_torch else _read_safetensors(data)
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise CheckpointError("The file holds no parameters by name", _SAVE_WEIGHTS)
+    renamed = {
+        ".".join(part for part in str(key).split(".") if part != "module"): value
+        for key, value in state.items()
+    }
+    if len(renamed) != len(state) or not all(isinstance(v, Tensor) for v in renamed.values()):
+        raise CheckpointError("The file holds something besides named parameters", _SAVE_WEIGHTS)
+    return renamed
+
+
+def _read_safetensors(data: bytes) -> dict[str, Tensor]:
+    """Parse a safetensors file."""
+    try:
+        return load_safetensors(data)
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(
+            "The file is neither a whole safetensors file nor a torch checkpoint",
+            "give one of the two",
+        ) from error
+
+
+def _read_torch(data: bytes) -> object:
+    """Parse a torch file with the restricted unpickler."""
+    try:
+        unpacked = _unpacked_bytes(data) if data.startswith(_ZIP) else len(data)
+        if unpacked <= MAX_CHECKPOINT_BYTES:
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            "The file is damaged or holds Python objects besides tensors, which could run code, "
+            "so it was not loaded",
+            _SAVE_WEIGHTS,
+        ) from error
+    except _UNREADABLE as error:
+        raise CheckpointError(
+            "The file is a damaged torch checkpoint", "download or save it again"
+        ) from error
+    raise CheckpointError(f"The file unpacks to more than {_LIMIT}", _SAVE_WEIGHTS)
+
+
+def _unpacked_bytes(data: bytes) -> int:
+    """Size an archive says it unpacks to; a small one can claim any."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def network_from_state(state: Mapping[str, Tensor]) -> AlexNet:
+    """Build the AlexNet whose parameters these are.
+
+    Parameters
+    ----------
+    state
+        Parameters under torchvision's names. Classes and head width are taken from the shapes,
+        biases from whether there are any.
+
+    Returns
+    -------
+    AlexNet
+        float32, on the CPU, eval mode, parameters frozen.
+
+    Raises
+    ------
+    CheckpointError
+        If a parameter is missing, left over, of another shape, or not finite.
+    """
+    config = _infer_config(state)
+    with torch.device("meta"):  # shapes only: nothing is allocated for a file's claims
+        network = AlexNet(config)
+    wanted = network.state_dict()
+    if sum(value.numel() for value in wanted.values()) * 4 > MAX_CHECKPOINT_BYTES:
+        raise _not_alexnet(f"head {config.head} and {config.classes} classes are over {_LIMIT}")
+    for key in sorted(set(wanted) ^ set(state)):
+        raise _not_alexnet(f"{key} is missing" if key in wanted else f"{key} is none of them")
+    for key, value in state.items():
+        if value.shape != wanted[key].shape:
+            given, needed = tuple(value.shape), tuple(wanted[key].shape)
+            raise _not_alexnet(f"{key} has the shape {given} in place of {needed}")
+        if not value.is_floating_point():
+            raise _not_alexnet(f"{key} holds {value.dtype} in place of floating-point numbers")
+    numbers = {key: value.detach().float().contiguous() for key, value in state.items()}
+    for key, value in numbers.items():
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{key} holds NaN or infinite values", "give a checkpoint of a training that held"
+            )
+    network.load_state_dict(numbers, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _infer_config(state: Mapping[str, Tensor]) -> AlexNetConfig:
+    """Classes, head width and biases from the parameters' names and shapes."""
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    hidden, last = shapes.get("classifier.1.weight", ()), shapes.get("classifier.6.weight", ())
+    if len(hidden) != 2 or len(last) != 2 or 0 in hidden + last:
+        raise _not_alexnet("classifier.1.weight and classifier.6.weight must be matrices")
+    biases = any(key.endswith(".bias") for key in state)
+    return AlexNetConfig(classes=last[0], head=hidden[0], biases=biases)
+
+
+def _not_alexnet(reason: str) -> CheckpointError:
+    """The sentence for parameters that are not an AlexNet's."""
+    return CheckpointError(
+        f"The file is not an AlexNet with torchvision's parameter names: {reason}",
+        "give a checkpoint of an AlexNet or X-AlexNet",
+    )

@@ -1,0 +1,220 @@
+"""The networks of the app: the embedded pair, the paper's pair, torchvision's AlexNet, your own.
+
+Environment: ``XDNN_CACHE`` names the folder for downloads, ``XDNN_MODELS_URL`` a server to
+fetch them from in place of the authors' (a mirror, or a test).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from xdnn_core import assets
+from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.device import default_device, resolve_device
+from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.cache import load_remote
+from xdnn_core.models.catalogue import (
+    EMBEDDED,
+    IMAGENET_CLASSES,
+    ModelCard,
+    RemoteModel,
+    available_models,
+    find_remote,
+)
+from xdnn_core.models.checkpoints import check_agreement, describe, read_embedded
+from xdnn_core.models.download import NoConnectionError, Progress
+from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
+
+__all__ = ["ModelCard", "PretrainedModel", "available_models", "load_model", "load_model_file"]
+
+_IMAGENET: Final = Preprocessing(size=224, resize=256)
+
+
+@dataclass(frozen=True)
+class PretrainedModel:
+    """A network with all that is needed to use it.
+
+    Attributes
+    ----------
+    network
+        Maps (B, 3, H, W) to logits (B, classes); eval mode, parameters frozen.
+    classes
+        Class names, one a logit.
+    preprocessing
+        How a photograph becomes the input.
+    card
+        Where it is from and how good it is.
+    """
+
+    network: AlexNet
+    classes: list[str] = field(repr=False)
+    preprocessing: Preprocessing
+    card: ModelCard
+
+    @property
+    def name(self) -> str:
+        """Name in the catalogue; the file's name for a network of your own."""
+        return self.card.name
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return self.card.title
+
+    @property
+    def is_xdnn(self) -> bool:
+        """Whether the network is without biases, so that F(αx) = αF(x)."""
+        return self.card.is_xdnn
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """Turn a photograph into a normalised tensor (3, H, W), on the network's device."""
+        weight = self.network.first_convolution.weight
+        return self.preprocessing(image).to(weight.device, weight.dtype)
+
+    def to_display(self, tensor: Tensor) -> np.ndarray:
+        """Turn a normalised tensor (3, H, W) into an image (H, W, 3), uint8."""
+        return self.preprocessing.to_display(tensor)
+
+
+def load_model(
+    name: str,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    progress: Progress | None = None,
+) -> PretrainedModel:
+    """Load a model of the catalogue, downloading it first where it is not installed.
+
+    Parameters
+    ----------
+    name
+        One of the names of `available_models`.
+    device
+        ``"cpu"``, ``"cuda"``; None for the best at hand.
+    dtype
+        float32, or float64 to verify.
+    progress
+        Called with bytes present and bytes in all (None where unknown) during a download.
+
+    Returns
+    -------
+    PretrainedModel
+
+    Raises
+    ------
+    ValueError
+        If the name, device or dtype is not known.
+    CheckpointError
+        If an embedded file is missing or damaged.
+    DownloadError
+        If a download fails or a downloaded file has changed.
+    """
+    place = _check_place(device, dtype)
+    if name in (entry[0] for entry in EMBEDDED):
+        path = assets.WEIGHTS / f"{name}.safetensors"
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path} is missing",
+                "get it from the project again or make it with `python -m xdnn_core train`",
+            )
+        network, description = read_embedded(path)
+        classes, preprocessing = list(description.classes), description.preprocessing
+    else:
+        network = _load_remote(find_remote(name), progress)
+        classes, preprocessing = _imagenet_classes(network.config.classes), _IMAGENET
+    card = next(card for card in available_models() if card.name == name)
+    return PretrainedModel(network.to(place, dtype), classes, preprocessing, card)
+
+
+def load_model_file(
+    source: str | Path | bytes,
+    classes: Sequence[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> PretrainedModel:
+    """Load an AlexNet or X-AlexNet of your own.
+
+    Parameters
+    ----------
+    source
+        A safetensors file or a torch checkpoint, by path or content, with torchvision's parameter
+        names; head width, classes and biases are inferred. No code in it is ever run.
+    classes
+        Class names, one a logit; None for those in the file's header, else "0", "1", ...
+    device, dtype
+        As for `load_model`.
+
+    Returns
+    -------
+    PretrainedModel
+        With the preprocessing in the file's header, else resize 256 and a square of 224.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not a usable AlexNet.
+    ValueError
+        If the number of names is not the number of logits, or device or dtype is not known.
+    """
+    place = _check_place(device, dtype)
+    data = read_bytes(source)
+    network = network_from_state(read_state(data))
+    description = None if data.startswith(b"PK") else describe(data)
+    if description is not None:
+        check_agreement(network, description)
+    logits = network.config.classes
+    if classes is not None and len(classes) != logits:
+        raise ValueError(
+            f"{len(classes)} class names were given for a network with {logits} logits; give one "
+            "name a logit, or none."
+        )
+    named = description.classes if description else tuple(str(i) for i in range(logits))
+    file = "uploaded" if isinstance(source, bytes) else Path(source).stem
+    card = ModelCard(
+        name=file,
+        title=description.title if description else file,
+        top1=description.top1 if description else None,
+        top5=description.top5 if description else None,
+        classes=logits,
+        size_bytes=len(data),
+        source="your own",
+        is_xdnn=not network.config.biases,
+        installed=True,
+    )
+    preprocessing = description.preprocessing if description else _IMAGENET
+    names = list(named if classes is None else classes)
+    return PretrainedModel(network.to(place, dtype), names, preprocessing, card)
+
+
+def _load_remote(remote: RemoteModel, progress: Progress | None) -> AlexNet:
+    """Load, and where there is no network say what works without one."""
+    try:
+        return load_remote(remote.weights, progress)
+    except NoConnectionError as error:
+        pair = " and ".join(entry[0] for entry in EMBEDDED)
+        raise NoConnectionError(
+            f"{str(error).removesuffix('.')}, or use {pair}, which need no download."
+        ) from error
+
+
+def _imagenet_classes(logits: int) -> list[str]:
+    """ImageNet's class names, or numbers for a network with another number of classes."""
+    if logits != IMAGENET_CLASSES:
+        return [str(i) for i in range(logits)]
+    from xdnn_core.vision import torchvision  # here, since it takes seconds to import
+
+    return list(torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def _check_place(device: torch.device | str | None, dtype: torch.dtype) -> torch.device:
+    """The device to load to, after a look at the dtype."""
+    if dtype not in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        raise ValueError(f"{dtype} is not supported; use torch.float32 or torch.float64.")
+    return default_device() if device is None else resolve_device(device)

@@ -1,0 +1,275 @@
+"""From numbers to panels: what the page shows, the figure prints and the command line writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from torch import Tensor
+
+from xdnn_core.attribution.result import Attribution
+from xdnn_core.comparison import Comparison, IntegrationSettings, display_map
+from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.rendering import (
+    Scale,
+    Theme,
+    colourise,
+    is_near_zero,
+    light_blur,
+    overlay,
+    shared_scale,
+)
+from xdnn_core.wording import duration, percent
+
+METHOD_TITLES = {
+    "gradient": "Gradient",
+    "input_x_gradient": "Input×Gradient",
+    "x_gradient": "X-Gradient",
+    "integrated_gradients": "Integrated Gradients",
+    "expected_gradients": "Expected Gradients",
+}
+
+
+@dataclass(frozen=True)
+class DisplaySettings:
+    """How attributions are drawn.
+
+    Attributes
+    ----------
+    on_image
+        True lays them over the grey photograph, False draws the heatmap alone.
+    shared
+        One scale for all panels; False gives each its own, not comparable.
+    relative
+        Per cent of the target logit a pixel; False: logits a pixel.
+    blur
+        Blur lightly (see `rendering.BLUR_SIGMA`).
+    theme
+        Palette.
+    """
+
+    on_image: bool = False
+    shared: bool = True
+    relative: bool = True
+    blur: bool = True
+    theme: Theme = "light"
+
+    @property
+    def unit(self) -> str:
+        """Unit of the drawn values."""
+        return "% of logit" if self.relative else "logits"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number under a panel, ready to read."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture and what is to be said about it.
+
+    Attributes
+    ----------
+    key
+        Name of its array in an NPZ, such as ``xalexnet-caltech101.x_gradient``.
+    title
+        Name of the method.
+    facts
+        Numbers under the picture.
+    picture
+        What is drawn, (H, W, 3), uint8.
+    values
+        Raw attribution (3, H, W), logits; None for a photograph.
+    limit
+        Value at the ends of the colour bar, in `unit`; None for a photograph.
+    unit
+        Unit of `limit`.
+    near_zero
+        Whether the map is zero for the eye.
+    """
+
+    key: str
+    title: str
+    facts: tuple[Fact, ...]
+    picture: np.ndarray
+    values: np.ndarray | None = None
+    limit: float | None = None
+    unit: str = ""
+    near_zero: bool = False
+
+
+@dataclass(frozen=True)
+class _Drawable:
+    """A panel before its scale is known."""
+
+    key: str
+    title: str
+    facts: tuple[Fact, ...]
+    values: Tensor
+    pixels: np.ndarray
+
+
+def comparison_rows(
+    models: Sequence[PretrainedModel],
+    comparisons: Sequence[Comparison],
+    image: np.ndarray,
+    display: DisplaySettings,
+) -> tuple[list[list[Panel]], Scale]:
+    """Draw single-gradient attribution, Integrated Gradients and their difference, row by row.
+
+    Parameters
+    ----------
+    models, comparisons
+        One a row.
+    image
+        What the networks see, (H, W, 3), uint8.
+    display
+        How to draw.
+
+    Returns
+    -------
+    rows
+        Three panels a network.
+    scale
+        The scale all maps would share, shared or not.
+    """
+    drawables = [
+        _drawables(model, comparison, display)
+        for model, comparison in zip(models, comparisons, strict=True)
+    ]
+    scale = shared_scale([d.pixels for row in drawables for d in row])
+    rows = [[_draw(d, scale, image, display) for d in row] for row in drawables]
+    return rows, scale
+
+
+def single_panel(
+    model: PretrainedModel,
+    attribution: Attribution,
+    image: np.ndarray,
+    display: DisplaySettings,
+) -> Panel:
+    """Draw one attribution of one image (1, 3, H, W) on a scale of its own."""
+    drawable = _drawable(
+        model, attribution.method, attribution.values, attribution_facts(attribution),
+        float(attribution.outputs[0]), display,
+    )  # fmt: skip
+    return _draw(drawable, shared_scale([drawable.pixels]), image, display)
+
+
+def photo_panel(image: np.ndarray, facts: tuple[Fact, ...] = ()) -> Panel:
+    """The photograph itself as a panel, (H, W, 3)."""
+    return Panel("photograph", "Photograph", facts, image)
+
+
+def attribution_facts(attribution: Attribution) -> tuple[Fact, ...]:
+    """What every attribution has to say about itself."""
+    facts = [
+        Fact("Gradient calls", str(attribution.gradient_calls)),
+        Fact("Time", duration(attribution.seconds)),
+        Fact("Completeness gap", percent(float(attribution.completeness_gap[0]))),
+    ]
+    if attribution.estimated_error is not None:
+        facts.append(Fact("Estimated error", percent(float(attribution.estimated_error[0]))))
+    return tuple(facts)
+
+
+def view_settings(
+    models: Sequence[str],
+    target: int,
+    class_name: str,
+    photograph: str,
+    gallery_key: str | None,
+    integration: IntegrationSettings,
+    display: DisplaySettings,
+) -> dict[str, object]:
+    """Everything that made a view, as plain values for JSON."""
+    return {
+        "models": list(models),
+        "target": target,
+        "class": class_name,
+        "photograph": photograph,
+        "gallery_key": gallery_key,
+        "integration": asdict(integration),
+        "display": asdict(display),
+        "values": "attributions in logits, (3, H, W), of the normalised input",
+    }
+
+
+def _drawables(
+    model: PretrainedModel, comparison: Comparison, display: DisplaySettings
+) -> list[_Drawable]:
+    """The three maps of one network."""
+    fast, integrated = comparison.fast, comparison.integrated
+    apart = Fact("Distance to IG", percent(comparison.distance))
+    logit = comparison.target_logit
+    return [
+        _drawable(
+            model, fast.method, fast.values, (*attribution_facts(fast), apart), logit, display
+        ),
+        _drawable(
+            model,
+            integrated.method,
+            integrated.values,
+            (*attribution_facts(integrated), Fact("Distance to IG", "0, it is IG")),
+            logit,
+            display,
+        ),
+        _drawable(
+            model,
+            "difference",
+            comparison.difference,
+            (*_both_costs(comparison), apart),
+            logit,
+            display,
+        ),
+    ]
+
+
+def _both_costs(comparison: Comparison) -> tuple[Fact, ...]:
+    """What a difference cost: both attributions."""
+    fast, integrated = comparison.fast, comparison.integrated
+    return (
+        Fact("Gradient calls", f"{fast.gradient_calls} + {integrated.gradient_calls}"),
+        Fact("Time", f"{duration(fast.seconds)} + {duration(integrated.seconds)}"),
+    )
+
+
+def _drawable(
+    model: PretrainedModel,
+    method: str,
+    values: Tensor,
+    facts: tuple[Fact, ...],
+    target_logit: float,
+    display: DisplaySettings,
+) -> _Drawable:
+    pixels = display_map(values, target_logit, display.relative)
+    if display.blur:
+        pixels = light_blur(pixels)
+    title = METHOD_TITLES.get(method, "Difference")
+    return _Drawable(f"{model.name}.{method}", title, facts, values, pixels)
+
+
+def _draw(drawable: _Drawable, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
+    near_zero = is_near_zero(drawable.pixels, scale.limit)
+    own = shared_scale([drawable.pixels]).limit
+    # A map of rounding errors must not be stretched to look like something.
+    limit = scale.limit if display.shared or near_zero else own
+    if display.on_image:
+        picture = overlay(drawable.pixels, limit, image, display.theme)
+    else:
+        picture = colourise(drawable.pixels, limit, display.theme)
+    return Panel(
+        key=drawable.key,
+        title=drawable.title,
+        facts=drawable.facts,
+        picture=picture,
+        values=drawable.values[0].cpu().numpy(),
+        limit=limit,
+        unit=display.unit,
+        near_zero=near_zero,
+    )

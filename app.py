@@ -7,8 +7,19 @@ from pages.shared.warmup import warm_up
 st.set_page_config(page_title="X-DNN", page_icon=":material/target:", layout="wide")
 warm_up()
 st.logo("assets/logo.svg", size="medium")
-page = st.navigation(
-    [st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True)],
-    position="top",
+compare = st.Page(
+    "pages/compare.py",
+    title="Compare",
+    icon=":material/compare:",
+    url_path="start",
+    default=True,
 )
-page.run()
+
+
+def to_compare() -> None:
+    """The landing page has the address /; a link that names it leads there too."""
+    st.switch_page(compare, query_params=st.query_params.to_dict())
+
+
+alias = st.Page(to_compare, title="Compare", url_path="compare", visibility="hidden")
+st.navigation([compare, alias], position="top").run()

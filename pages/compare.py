@@ -10,12 +10,12 @@ from pages.shared.compare_controls import (
     choose_integration,
     choose_pair,
 )
-from pages.shared.networks import PAIRS, store
+from pages.shared.networks import store
+from pages.shared.page import Theme, begin_page, current_theme
 from pages.shared.photo import choose_photo
-from pages.shared.style import Theme, apply_style, current_theme
 from pages.shared.terms import explain
 
-apply_style()
+begin_page()
 photo = choose_photo()
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 answer = st.container()
@@ -36,7 +36,7 @@ with grid, st.spinner("Loading the networks …", show_time=True):
 def main() -> None:
     """Draw the page."""
     with toolbar:
-        pair = PAIRS[choose_pair()]
+        pair = choose_pair()
     try:
         with grid:
             models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
@@ -103,8 +103,8 @@ def _draw_scale_note(scale: Scale, shared: bool, unit: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if shared:
             text = (
-                f"One scale for all maps, ±{scale.limit:.2g} {unit} a pixel, beyond which "
-                f"{percent(scale.clipped_share)} of the pixels lie."
+                f"One scale for all maps, ±{scale.limit:.2g} {unit} a pixel; "
+                f"{percent(scale.clipped_share)} of the pixels lie beyond."
             )
         else:
             text = "Each map has a scale of its own: **not comparable**."
@@ -119,8 +119,9 @@ def _draw_row(found: Found, number: int, row: list[Panel], theme: Theme, class_n
         method = panel.key.rpartition(".")[2]
         with column.container(gap="xsmall"):
             explain(*_terms_of(method), label=f"{name} · {panel.title}", key=f"why_{panel.key}")
-            draw_panel(panel, theme, f"{panel.title} of {name} for {class_name}")
-            if method != "difference":
+            below = draw_panel(panel, theme, f"{panel.title} of {name} for {class_name}")
+        if method != "difference":
+            with below:
                 draw_check(found.work, number, method, found.settings)
 
 

@@ -16,6 +16,7 @@ from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.result import Attribution
+from xdnn_core.errors import UserError
 from xdnn_core.metrics.agreement import BiasDiagnostics, bias_diagnostics, relative_l1
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.rendering import channel_sum
@@ -96,7 +97,7 @@ def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor 
     if name in ("black", "white"):
         level = torch.full_like(inputs, 0.0 if name == "black" else 1.0)
         return model.preprocessing.normalise(level)
-    raise ValueError(f"Baseline {name!r} is not known; choose one of {', '.join(BASELINES)}.")
+    raise UserError(f"Baseline {name!r} is not known; choose one of {', '.join(BASELINES)}.")
 
 
 def fast_method(model: PretrainedModel) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from xdnn_core.errors import UserError
+
 _CPU_BUDGET_BYTES = 2 * 1024**3
 _GPU_FREE_SHARE = 0.5
 
@@ -56,11 +58,11 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(f"Device {device!r} is not known; use 'cpu' or 'cuda'.") from error
+        raise UserError(f"Device {device!r} is not known; use 'cpu' or 'cuda'.") from error
     if chosen.type not in ("cpu", "cuda"):
-        raise ValueError(f"Device {device!r} is not supported; use 'cpu' or 'cuda'.")
+        raise UserError(f"Device {device!r} is not supported; use 'cpu' or 'cuda'.")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
+        raise UserError(
             f"Device {device!r} is not present: this machine has {torch.cuda.device_count()} "
             "CUDA device(s); use 'cpu' or one that is there."
         )

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from xdnn_core.errors import UserError
+
 ALPHAS = (0.0, 0.25, 0.5, 2.0, 8.0)
 TOLERANCE = 1e-6  # of float64; one ReLU gate flipped by rounding costs far less
 
@@ -102,7 +104,7 @@ _NORMALISATIONS = (
 )
 
 
-class NotHomogeneousError(ValueError):
+class NotHomogeneousError(UserError):
     """The network does not satisfy F(αx) = αF(x), so X-Gradient is not Integrated Gradients."""
 
 
@@ -208,7 +210,7 @@ class FoldedBatchNorm(nn.Module):
     def __init__(self, source: _BatchNorm, name: str) -> None:
         super().__init__()
         if source.running_var is None:
-            raise ValueError(
+            raise UserError(
                 f"{name} is a batch normalisation without running statistics, so it has no fixed "
                 "factor to keep; use track_running_stats=True."
             )
@@ -242,7 +244,7 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
         If the network is in training mode (dropout and batch statistics change every call).
     """
     if network.training:
-        raise ValueError("The network is in training mode; call .eval() on it first.")
+        raise UserError("The network is in training mode; call .eval() on it first.")
     double = copy.deepcopy(network).double()
     seen: dict[str, float] = {}
 

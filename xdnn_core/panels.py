@@ -215,7 +215,7 @@ def _drawables(
             model,
             integrated.method,
             integrated.values,
-            (*attribution_facts(integrated), Fact("Distance to IG", "0, it is IG")),
+            (*attribution_facts(integrated), Fact("Distance to IG", percent(0.0))),
             logit,
             display,
         ),
@@ -235,7 +235,7 @@ def _both_costs(comparison: Comparison) -> tuple[Fact, ...]:
     fast, integrated = comparison.fast, comparison.integrated
     return (
         Fact("Gradient calls", f"{fast.gradient_calls} + {integrated.gradient_calls}"),
-        Fact("Time", f"{duration(fast.seconds)} + {duration(integrated.seconds)}"),
+        Fact("Time", duration(fast.seconds + integrated.seconds)),
     )
 
 

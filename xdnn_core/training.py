@@ -10,6 +10,7 @@ several processes under torchrun.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -28,6 +29,7 @@ from tqdm import tqdm
 from xdnn_core.data.crops import CropConfig, CropDataset
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import resolve_device
+from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
@@ -51,6 +53,11 @@ class TrainConfig:
         Of SGD with Nesterov's momentum.
     label_smoothing, dropout
         Regularisation; the losses printed include the smoothing.
+    teacher
+        Name of the network of the pair whose logits are learned beside the labels; None: labels
+        alone.
+    distillation, temperature
+        Weight of the teacher's part of the loss, and what both networks' logits are divided by.
     bf16
         Forward pass in bfloat16.
     workers
@@ -67,6 +74,9 @@ class TrainConfig:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     dropout: float = 0.3
+    teacher: str | None = None
+    distillation: float = 0.7
+    temperature: float = 2.0
     bf16: bool = True
     workers: int = 1
 
@@ -74,7 +84,9 @@ class TrainConfig:
 # Names of the embedded pair, in the order they are trained.
 RECIPES = {
     "alexnet-caltech101": TrainConfig(biases=True),
-    "xalexnet-caltech101": TrainConfig(biases=False),
+    # Without biases the pretrained convolutions lose much of what they knew; the regular network's
+    # logits on the same crops bring it back better than labels alone.
+    "xalexnet-caltech101": TrainConfig(biases=False, teacher="alexnet-caltech101"),
 }
 
 
@@ -146,6 +158,7 @@ def train_network(
     work: Path,
     name: str,
     device: str | None = None,
+    teacher: nn.Module | None = None,
 ) -> AlexNet:
     """Train one network of the pair, resuming from the last finished epoch.
 
@@ -165,6 +178,8 @@ def train_network(
         Name of the checkpoint and of the progress bar.
     device
         Where to train; None for the best at hand.
+    teacher
+        The trained network that `config.teacher` names.
 
     Returns
     -------
@@ -176,7 +191,11 @@ def train_network(
     ValueError
         If the checkpoint in `work` was made with another recipe.
     """
+    if (teacher is None) != (config.teacher is None):
+        raise TypeError("train_network needs a teacher exactly where the recipe names one")
     place = _join_processes(device)
+    if teacher is not None:
+        teacher = copy.deepcopy(teacher).to(place.device).eval()
     network = build_network(config, classes, features).to(place.device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
@@ -198,7 +217,7 @@ def train_network(
         total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.leads
     ) as bar:
         for epoch in range(first_epoch, config.crops.total_epochs):
-            mean_loss = _train_epoch(model, optimizer, images, config, place, epoch, total, bar)
+            mean_loss = _train_epoch(model, teacher, optimizer, images, config, place, epoch, total, bar)
             bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
             if place.leads:
                 _save_checkpoint(checkpoint, network, optimizer, config, epoch + 1)
@@ -220,6 +239,7 @@ def _batches(
 
 def _train_epoch(
     model: nn.Module,
+    teacher: nn.Module | None,
     optimizer: torch.optim.Optimizer,
     images: CropDataset,
     config: TrainConfig,
@@ -242,15 +262,36 @@ def _train_epoch(
         inputs = inputs.to(memory_format=torch.channels_last)
         with torch.autocast(place.device.type, torch.bfloat16, enabled=config.bf16):
             logits = model(inputs)
-        loss = nn.functional.cross_entropy(
-            logits.float(), labels.to(place.device), label_smoothing=config.label_smoothing
-        )
+            with torch.no_grad():
+                taught = teacher(inputs).float() if teacher is not None else None
+        loss = _loss(logits.float(), labels.to(place.device), taught, config)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
         bar.update()
     return float(np.mean(losses))
+
+
+def _loss(logits: Tensor, labels: Tensor, taught: Tensor | None, config: TrainConfig) -> Tensor:
+    """Cross-entropy to the labels, mixed with the divergence from the teacher's logits.
+
+    Source: Hinton et al. 2015, Distilling the Knowledge in a Neural Network, Section 2.
+    """
+    from_labels = nn.functional.cross_entropy(
+        logits, labels, label_smoothing=config.label_smoothing
+    )
+    if taught is None:
+        return from_labels
+    t = config.temperature
+    from_teacher = nn.functional.kl_div(
+        (logits / t).log_softmax(dim=1),
+        (taught / t).log_softmax(dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    # t² keeps the gradient's size when the temperature changes.
+    return (1 - config.distillation) * from_labels + config.distillation * t * t * from_teacher
 
 
 def _resume(
@@ -261,7 +302,7 @@ def _resume(
         return 0
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     if json.loads(state["config"]) != asdict(config):
-        raise ValueError(
+        raise UserError(
             f"{checkpoint} was made with another recipe; delete it or give another --work folder."
         )
     network.load_state_dict(state["network"])

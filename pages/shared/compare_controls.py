@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared.networks import PAIRS
-from pages.shared.style import Theme
+from pages.shared.networks import PAIRS, Pair
+from pages.shared.page import Theme
 from pages.shared.terms import explain
 
 if TYPE_CHECKING:
@@ -16,33 +16,19 @@ if TYPE_CHECKING:
     from xdnn_core.panels import DisplaySettings
 
 _HELP = "What is this?"
-_RULE_TITLES = {
-    "graded": "graded",
-    "gauss_legendre": "Gauss–Legendre",
-    "midpoint": "midpoint",
-    "trapezoid": "trapezoid",
-    "left": "left",
-    "right": "right",
-}
-_BASELINE_TITLES = {
-    "zero": "zero (mean image)",
-    "blurred": "blurred photograph",
-    "black": "black",
-    "white": "white",
-}
 
 
-def choose_pair() -> str:
-    """Draw the choice of networks; returns a key of PAIRS."""
-    return st.selectbox(
+def choose_pair() -> Pair:
+    """Draw the choice of networks."""
+    title = st.selectbox(
         "Networks",
         list(PAIRS),
-        format_func=lambda key: PAIRS[key].title,
         key="networks",
         bind="query-params",
         persist_state="session",
-        width=250,
+        width=200,
     )
+    return PAIRS[title]
 
 
 def choose_class(classes: Sequence[str], predictions: Sequence[Sequence[Prediction]]) -> int:
@@ -50,29 +36,19 @@ def choose_class(classes: Sequence[str], predictions: Sequence[Sequence[Predicti
 
     Without a choice it is the regular network's own prediction.
     """
-    confidence = {
-        name: tuple(next(p.confidence for p in one if p.name == name) for one in predictions)
-        for name in classes
-    }
-    ranked = sorted(classes, key=lambda name: -max(confidence[name]))
+    # The options' labels are what stands in the address, so they are the plain names.
+    ranked = dict.fromkeys(p.name for pair in zip(*predictions, strict=True) for p in pair)
     first = predictions[0][0].name
-
-    def label(name: str) -> str:
-        shares = " · ".join(f"{share:.0%}" for share in confidence[name])
-        return f"{name} ({shares})"
-
     chosen = st.selectbox(
         "Class to explain",
-        ranked,
+        list(ranked),
         index=None,
-        format_func=label,
         placeholder=f"Predicted: {first}",
         key="class",
         bind="query-params",
         persist_state="session",
-        help="Any class, by search; likely ones first, with the confidence of both networks. "
-        "Empty: what AlexNet predicts.",
-        width=250,
+        help="Any class, by search; likely ones first. Empty: what AlexNet predicts.",
+        width=200,
     )
     return list(classes).index(chosen or first)
 
@@ -93,8 +69,7 @@ def choose_integration() -> IntegrationSettings:
         )
         rule = st.selectbox(
             "Rule",
-            sorted(RULES, key=list(_RULE_TITLES).index),
-            format_func=_RULE_TITLES.__getitem__,
+            sorted(RULES, key=lambda rule: rule != IntegrationSettings.rule),
             key="rule",
             bind="query-params",
             persist_state="session",
@@ -102,12 +77,13 @@ def choose_integration() -> IntegrationSettings:
         baseline = st.selectbox(
             "Baseline",
             BASELINES,
-            format_func=_BASELINE_TITLES.__getitem__,
             key="baseline",
             bind="query-params",
             persist_state="session",
         )
-        explain("gradient_calls", "rule", "baseline", label=_HELP, key="explain_integration")
+        explain(
+            "gradient_calls", "rule", "baseline", label="What is this?", key="explain_integration"
+        )
     return IntegrationSettings(rule, steps, baseline)
 
 
@@ -133,7 +109,7 @@ def choose_display(theme: Theme) -> DisplaySettings:
         blur = st.toggle(
             "Light blur", value=True, key="blur", bind="query-params", persist_state="session"
         )
-        explain("scale", label=_HELP, key="explain_display")
+        explain("scale", label="What is this?", key="explain_display")
     return DisplaySettings(
         on_image=picture == "overlay",
         shared=scale == "shared",

@@ -130,7 +130,7 @@ def draw_check(work: Work, number: int, method: str, settings: IntegrationSettin
     agreement: Agreement | None = results().get(key)
     if agreement is None:
         st.button(
-            "Check against Captum",
+            "Check with Captum",
             key=f"check_{number}_{method}",
             icon=":material/fact_check:",
             type="tertiary",

@@ -38,6 +38,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return button;
     }));
   }
+  const chosenNow = [...strip.children].find((button) => button.dataset.key === data.chosen);
+  if (chosenNow) {
+    // Not scrollIntoView: it would move the whole page too.
+    const right = chosenNow.offsetLeft + chosenNow.offsetWidth - strip.offsetLeft;
+    const end = strip.scrollLeft + strip.clientWidth;
+    if (right > end) strip.scrollLeft += right + 40 - end;
+  }
   for (const button of strip.children) {
     const chosen = button.dataset.key === data.chosen;
     button.setAttribute("aria-pressed", chosen);

@@ -16,21 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """A regular network and its X-network, to be compared."""
+    """Names of a regular network and its X-network, to be compared."""
 
-    title: str
     regular: str
     x: str
 
 
+# By title; the title stands in the address.
 PAIRS = {
-    "caltech101": Pair("Caltech-101, built in", "alexnet-caltech101", "xalexnet-caltech101"),
-    "imagenet": Pair("ImageNet, the paper's", "alexnet-imagenet", "xalexnet-imagenet"),
-    "torchvision": Pair(
-        "ImageNet, torchvision's with its biases removed",
-        "alexnet-torchvision",
-        "alexnet-torchvision-without-biases",
-    ),
+    "Caltech-101": Pair("alexnet-caltech101", "xalexnet-caltech101"),
+    "ImageNet": Pair("alexnet-imagenet", "xalexnet-imagenet"),
+    "ImageNet, torchvision": Pair("alexnet-torchvision", "alexnet-torchvision-without-biases"),
 }
 
 

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from pages.shared.style import Theme
+from pages.shared.page import Theme
 from xdnn_core.comparison import Prediction
 from xdnn_core.export import colour_bar_css
 from xdnn_core.panels import Fact, Panel
 from xdnn_core.wording import percent
 
 
-def draw_panel(panel: Panel, theme: Theme, description: str) -> None:
-    """Draw a panel without its buttons.
+def draw_panel(panel: Panel, theme: Theme, description: str) -> DeltaGenerator:
+    """Draw a panel; returns the place below its numbers.
 
     Parameters
     ----------
@@ -26,13 +27,14 @@ def draw_panel(panel: Panel, theme: Theme, description: str) -> None:
     description
         What a screen reader says for the picture.
     """
-    # The key is what style.py hangs the proportions on.
+    # The key is what the CSS in page.py hangs the proportions on.
     with st.container(horizontal=True, gap="small", key=f"panel_{panel.key}"):
         with st.container(gap="xsmall"):
             st.image(panel.picture, width="stretch", output_format="PNG", alt=description)
             st.html(_colour_bar(panel, theme))
-        with st.container():
-            st.html(_facts(panel.facts))
+        below = st.container(gap="small")
+        below.html(_facts(panel.facts))
+    return below
 
 
 def _colour_bar(panel: Panel, theme: Theme) -> str:

@@ -83,21 +83,21 @@ def _stop(server: Server) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests that do not mind what came before."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of one server for the tests that do not mind what came before."""
     running = _start(tmp_path_factory.mktemp("server"))
-    yield running
+    yield running.url
     _stop(running)
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
-    """Start a server nobody has visited yet."""
+def start_server(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Start a server nobody has visited yet; returns its address."""
     running: list[Server] = []
 
-    def start() -> Server:
+    def start() -> str:
         running.append(_start(tmp_path))
-        return running[-1]
+        return running[-1].url
 
     yield start
     for one in running:

@@ -16,8 +16,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import Server
-
 PANELS = 6
 REFINED = re.compile(r"1 gradient call instead of 128")
 
@@ -53,11 +51,10 @@ def open_popover(page: Page, name: str) -> None:
 
 
 def test_a_fresh_server_shows_the_first_page_then_coarse_then_full_pictures(
-    start_server: Callable[[], Server], page: Page, record_property: Callable[[str, object], None]
+    start_server: Callable[[], str], page: Page, record_property: Callable[[str, object], None]
 ) -> None:
     began = time.monotonic()
-    server = start_server()
-    page.goto(server.url)
+    page.goto(start_server())
     expect(page.get_by_role("button", name="Camera", exact=True)).to_be_visible()
     first = time.monotonic() - began
     wait_for_panels(page)
@@ -72,9 +69,9 @@ def test_a_fresh_server_shows_the_first_page_then_coarse_then_full_pictures(
 
 @pytest.mark.parametrize("path", ["/?image=rooster&class=pigeon", "/compare?image=rooster"])
 def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
-    start_server: Callable[[], Server], page: Page, path: str
+    start_server: Callable[[], str], page: Page, path: str
 ) -> None:
-    page.goto(start_server().url + path)
+    page.goto(start_server() + path)
     wait_for_panels(page)
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
     expect(page.get_by_role("button", name="Rooster", exact=True)).to_have_attribute(
@@ -85,8 +82,8 @@ def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
         assert query(page)["class"] == "pigeon"
 
 
-def test_choosing_a_photo_and_a_class(server: Server, page: Page) -> None:
-    page.goto(server.url)
+def test_choosing_a_photo_and_a_class(server: str, page: Page) -> None:
+    page.goto(server)
     wait_for_panels(page)
     began = time.monotonic()
     pick(page, "Rooster")
@@ -108,9 +105,9 @@ def test_choosing_a_photo_and_a_class(server: Server, page: Page) -> None:
     assert "class" not in query(page), "a new photograph starts with the predicted class"
 
 
-def test_wrong_parameters_in_the_address_are_ignored(server: Server, page: Page) -> None:
+def test_wrong_parameters_in_the_address_are_ignored(server: str, page: Page) -> None:
     page.goto(
-        f"{server.url}/?image=../../etc/passwd&class=unicorn&rule=magic&steps=9999&picture=x"
+        f"{server}/?image=../../etc/passwd&class=unicorn&rule=magic&steps=9999&picture=x"
         "&values=1&scale=%00&baseline=none&networks=resnet"
     )
     wait_until_refined(page)
@@ -119,8 +116,8 @@ def test_wrong_parameters_in_the_address_are_ignored(server: Server, page: Page)
     )
 
 
-def test_a_link_restores_the_view(server: Server, page: Page, browser: Browser) -> None:
-    page.goto(server.url + "/?image=flamingo")
+def test_a_link_restores_the_view(server: str, page: Page, browser: Browser) -> None:
+    page.goto(server + "/?image=flamingo")
     wait_for_panels(page)
     open_popover(page, "Display")
     page.get_by_role("radio", name="overlay").click()
@@ -131,28 +128,31 @@ def test_a_link_restores_the_view(server: Server, page: Page, browser: Browser) 
     wait_until_refined(copied)
     first = page.get_by_alt_text("X-Gradient of X-AlexNet for flamingo")
     second = copied.get_by_alt_text("X-Gradient of X-AlexNet for flamingo")
-    assert first.get_attribute("src").rpartition("/")[2] == second.get_attribute(
-        "src"
-    ).rpartition("/")[2], "the same view is the same picture"
+    assert (
+        first.get_attribute("src").rpartition("/")[2]
+        == second.get_attribute("src").rpartition("/")[2]
+    ), "the same view is the same picture"
     copied.close()
 
 
-def test_display_changes_the_pictures_without_new_gradients(server: Server, page: Page) -> None:
-    page.goto(server.url + "/?image=rooster")
+def test_display_changes_the_pictures_without_new_gradients(server: str, page: Page) -> None:
+    page.goto(server + "/?image=rooster")
     wait_until_refined(page)
     image = page.get_by_alt_text("X-Gradient of X-AlexNet for rooster")
     seen = {image.get_attribute("src")}
     open_popover(page, "Display")
     for role, name in (("radio", "overlay"), ("radio", "raw"), ("radio", "per panel")):
         page.get_by_role(role, name=name).click()
-        expect(image).not_to_have_attribute("src", re.compile(re.escape(next(reversed(list(seen))))))
+        expect(image).not_to_have_attribute(
+            "src", re.compile(re.escape(next(reversed(list(seen)))))
+        )
         seen.add(image.get_attribute("src"))
     expect(page.get_by_text("not comparable").first).to_be_visible()
     expect(page.get_by_text("zero everywhere at this scale")).to_have_count(1)
 
 
-def test_uploads_good_and_bad(server: Server, page: Page, tmp_path: Path) -> None:
-    page.goto(server.url)
+def test_uploads_good_and_bad(server: str, page: Page, tmp_path: Path) -> None:
+    page.goto(server)
     wait_for_panels(page)
     good = tmp_path / "wide.png"
     Image.linear_gradient("L").resize((640, 320)).convert("RGB").save(good)
@@ -178,8 +178,8 @@ def test_uploads_good_and_bad(server: Server, page: Page, tmp_path: Path) -> Non
     expect(page.get_by_alt_text("X-Gradient of X-AlexNet for pigeon")).to_be_visible()
 
 
-def test_downloads_hold_what_is_on_screen(server: Server, page: Page) -> None:
-    page.goto(server.url + "/?image=rooster")
+def test_downloads_hold_what_is_on_screen(server: str, page: Page) -> None:
+    page.goto(server + "/?image=rooster")
     wait_until_refined(page)
     open_popover(page, "Download")
     files = {}
@@ -201,11 +201,11 @@ def test_downloads_hold_what_is_on_screen(server: Server, page: Page) -> None:
     ast.parse(page.get_by_test_id("stCode").inner_text())
 
 
-def test_the_captum_badge_appears_only_when_asked_for(server: Server, page: Page) -> None:
-    page.goto(server.url + "/?image=rooster&steps=8")
+def test_the_captum_badge_appears_only_when_asked_for(server: str, page: Page) -> None:
+    page.goto(server + "/?image=rooster&steps=8")
     expect(page.get_by_text("1 gradient call instead of 8")).to_be_visible()
     expect(page.get_by_text("agrees with Captum")).to_have_count(0)
-    checks = page.get_by_role("button", name="Check against Captum")
+    checks = page.get_by_role("button", name="Check with Captum")
     expect(checks).to_have_count(4)
     checks.first.click()
     expect(page.get_by_text(re.compile("agrees with Captum: (0|[0-9]e-[0-9]+)"))).to_have_count(1)
@@ -213,16 +213,16 @@ def test_the_captum_badge_appears_only_when_asked_for(server: Server, page: Page
     expect(page.get_by_text("agrees with Captum")).to_have_count(2)
 
 
-def test_stop_keeps_the_coarse_picture(server: Server, page: Page) -> None:
-    page.goto(server.url + "/?image=motorcycle&steps=512")
+def test_stop_keeps_the_coarse_picture(server: str, page: Page) -> None:
+    page.goto(server + "/?image=motorcycle&steps=512")
     page.get_by_role("button", name="Stop", exact=True).click()
     refine = page.get_by_role("button", name=re.compile("Refine to 512"))
     expect(refine).to_be_visible()
     assert panels(page) == PANELS
 
 
-def test_what_is_this_explains_with_formula_and_source(server: Server, page: Page) -> None:
-    page.goto(server.url + "/?image=rooster")
+def test_what_is_this_explains_with_formula_and_source(server: str, page: Page) -> None:
+    page.goto(server + "/?image=rooster")
     wait_until_refined(page)
     open_popover(page, "X-AlexNet · X-Gradient")
     expect(page.locator(".katex").first).to_be_visible()
@@ -231,20 +231,16 @@ def test_what_is_this_explains_with_formula_and_source(server: Server, page: Pag
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 800])
-def test_both_themes_fit_the_window(
-    server: Server, browser: Browser, scheme: str, width: int
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme
-    )
+def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     context.set_default_timeout(60_000)
     page = context.new_page()
-    page.goto(server.url + "/?image=rooster")
+    page.goto(server + "/?image=rooster")
     wait_until_refined(page)
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0, "nothing sticks out sideways"
     neutral = {"light": (255, 255, 255), "dark": (16, 20, 28)}[scheme]
     source = page.get_by_alt_text("Difference of X-AlexNet for rooster").get_attribute("src")
-    picture = Image.open(io.BytesIO(page.request.get(server.url + source).body())).convert("RGB")
+    picture = Image.open(io.BytesIO(page.request.get(server + source).body())).convert("RGB")
     assert picture.getpixel((2, 2)) == neutral, "zero has the theme's neutral colour"
     context.close()

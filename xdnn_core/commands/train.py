@@ -23,6 +23,7 @@ from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.accuracy import Accuracy, measure_accuracy
 from xdnn_core.homogeneity import inspect_homogeneity
+from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.checkpoints import read_embedded, save_embedded
 from xdnn_core.training import RECIPES, TrainConfig, leads, train_network
@@ -85,9 +86,10 @@ def _train_one(
     args: argparse.Namespace,
 ) -> None:
     """Train one network; the leading process stores and measures it."""
+    teacher = _stored_teacher(args.out, config.teacher) if config.teacher else None
     crops = CropDataset(train, config.crops)
     network = train_network(
-        crops, len(train.classes), features, config, args.work, name, args.device
+        crops, len(train.classes), features, config, args.work, name, args.device, teacher
     )
     if not leads():
         return
@@ -119,6 +121,14 @@ def _train_one(
         example = preprocessing(test.read(0))[None]
         report = inspect_homogeneity(read_embedded(path)[0], example)
         print(f"homogeneous: {report.is_homogeneous}, error {report.max_relative_error:.1e}")
+
+
+def _stored_teacher(out: Path, name: str) -> AlexNet:
+    """The network of the pair that was trained before, as it is stored."""
+    path = out / f"{name}.safetensors"
+    if not path.is_file():
+        raise UserError(f"{path} is not there to learn from; train {name} first.")
+    return read_embedded(path)[0]
 
 
 def _measure_stored(path: Path, test: ImageSet, device: str | None) -> Accuracy:

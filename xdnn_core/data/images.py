@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from xdnn_core.errors import UserError
+
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -97,7 +99,7 @@ def open_image_set(source: str | Path, split: str = "test") -> ImageSet:
     """
     path = Path(source)
     if not path.exists():
-        raise ValueError(
+        raise UserError(
             f"{path} does not exist; give a Parquet file, a folder of Parquet files, or a folder "
             "with one subfolder a class."
         )
@@ -107,7 +109,7 @@ def open_image_set(source: str | Path, split: str = "test") -> ImageSet:
     if shards:
         return _from_parquet(shards)
     if any(path.glob("*.parquet")):
-        raise ValueError(
+        raise UserError(
             f"{path} holds Parquet files but none for the split {split!r}; name them "
             f"{split}-00000.parquet or give one file."
         )
@@ -124,10 +126,10 @@ def _from_parquet(files: list[Path]) -> ImageSet:
         try:
             table = pq.read_table(file)
         except (pa.ArrowInvalid, OSError) as error:
-            raise ValueError(f"{file.name} is not a readable Parquet file.") from error
+            raise UserError(f"{file.name} is not a readable Parquet file.") from error
         missing = {"image", "label"} - set(table.column_names)
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"{file.name} has the columns {', '.join(table.column_names) or 'none'}; needed "
                 "are image (with bytes and path) and label (an integer)."
             )
@@ -137,10 +139,10 @@ def _from_parquet(files: list[Path]) -> ImageSet:
             encoded.append(cell["bytes"] or b"")
             names.append(cell.get("path") or f"{file.stem}/{number}")
     if not labels:
-        raise ValueError("The Parquet files hold no images; at least one is needed.")
+        raise UserError("The Parquet files hold no images; at least one is needed.")
     classes = classes or tuple(str(i) for i in range(max(labels) + 1))
     if min(labels) < 0 or max(labels) >= len(classes):
-        raise ValueError(
+        raise UserError(
             f"The labels run from {min(labels)} to {max(labels)} but there are {len(classes)} "
             "class names; labels must be 0 to one less than the number of classes."
         )
@@ -165,7 +167,7 @@ def _from_folder(folder: Path) -> ImageSet:
         files += sorted(found)
         labels += [label] * len(found)
     if not files:
-        raise ValueError(
+        raise UserError(
             f"{folder} holds no images; needed is one subfolder a class with JPEG, PNG or WebP "
             "files, or image Parquet files."
         )

@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 from PIL import ExifTags, Image
 
+from xdnn_core.errors import UserError
+
 MAX_BYTES: Final = 10 * 1024**2
 MAX_PIXELS: Final = 24_000_000
 MIN_SIDE: Final = 32
@@ -65,7 +67,7 @@ _OTHER_KINDS: Final = (
 )
 
 
-class UploadError(ValueError):
+class UploadError(UserError):
     """A file that is not a usable photograph; the message says what to do."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xdnn_core import assets
+from xdnn_core.errors import UserError
 from xdnn_core.models.cache import RemoteWeights, cached_file
 from xdnn_core.models.checkpoints import describe_file
 
@@ -161,4 +162,4 @@ def find_remote(name: str) -> RemoteModel:
         if remote.weights.name == name:
             return remote
     names = ", ".join(card.name for card in available_models())
-    raise ValueError(f"There is no model {name!r}; choose one of {names}.")
+    raise UserError(f"There is no model {name!r}; choose one of {names}.")

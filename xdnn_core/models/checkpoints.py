@@ -14,6 +14,7 @@ from typing import Any, Final
 from safetensors.torch import save as to_safetensors
 
 from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 
@@ -89,14 +90,14 @@ def save_embedded(
         If there are not as many names as logits, or a weight leaves the half-precision range.
     """
     if len(classes) != network.config.classes:
-        raise ValueError(
+        raise UserError(
             f"{len(classes)} class names were given for {network.config.classes} logits; give one "
             "name a logit."
         )
     tensors = {key: value.half().contiguous().cpu() for key, value in network.state_dict().items()}
     overflowing = [key for key, value in tensors.items() if not value.isfinite().all()]
     if overflowing:
-        raise ValueError(
+        raise UserError(
             f"{overflowing[0]} holds values that half precision cannot; train with more decay."
         )
     header = {
@@ -241,11 +242,11 @@ def _read_preprocessing(header: Mapping[str, str]) -> Preprocessing:
     size, resize = int(header["size"]), int(header["resize"])
     mean, std = json.loads(header["mean"]), json.loads(header["std"])
     if not 64 <= size <= resize <= 1024:
-        raise ValueError(f"size {size} and resize {resize}: 64 to 1024, size the smaller")
+        raise UserError(f"size {size} and resize {resize}: 64 to 1024, size the smaller")
     r, g, b = (float(value) for value in mean)
     sr, sg, sb = (float(value) for value in std)
     if not all(0 < value < 10 for value in (sr, sg, sb)):
-        raise ValueError(f"std {std}: three positive numbers")
+        raise UserError(f"std {std}: three positive numbers")
     return Preprocessing(size, resize, (r, g, b), (sr, sg, sb))
 
 

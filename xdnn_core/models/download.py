@@ -21,6 +21,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from xdnn_core.errors import UserError
 from xdnn_core.models.checkpoints import replacing
 from xdnn_core.models.states import MAX_CHECKPOINT_BYTES
 
@@ -31,7 +32,7 @@ _CHUNK_BYTES: Final = 2**18
 _STALL_SECONDS: Final = 4 * TIMEOUT_SECONDS
 
 
-class DownloadError(ValueError):
+class DownloadError(UserError):
     """A file that could not be downloaded, or is not what it should be; says what to do."""
 
 

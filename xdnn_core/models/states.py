@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 MAX_CHECKPOINT_BYTES: Final = 1_500_000_000
@@ -44,7 +45,7 @@ _UNREADABLE: Final = (
 )
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A file that does not hold a usable AlexNet.
 
     Parameters

@@ -7,9 +7,9 @@ fetch them from in place of the authors' (a mirror, or a test).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from torch import Tensor
 from xdnn_core import assets
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import default_device, resolve_device
+from xdnn_core.errors import UserError
+from xdnn_core.homogeneity import remove_biases
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.cache import load_remote
 from xdnn_core.models.catalogue import (
@@ -35,6 +37,7 @@ from xdnn_core.models.states import CheckpointError, network_from_state, read_by
 
 __all__ = ["ModelCard", "PretrainedModel", "available_models", "load_model", "load_model_file"]
 
+WITHOUT_BIASES: Final = "-without-biases"
 _IMAGENET: Final = Preprocessing(size=224, resize=256)
 
 
@@ -95,7 +98,8 @@ def load_model(
     Parameters
     ----------
     name
-        One of the names of `available_models`.
+        One of the names of `available_models`; with ``-without-biases`` behind it the same network
+        stripped of its biases, an X-DNN that was never trained as one.
     device
         ``"cpu"``, ``"cuda"``; None for the best at hand.
     dtype
@@ -116,6 +120,8 @@ def load_model(
     DownloadError
         If a download fails or a downloaded file has changed.
     """
+    if name.endswith(WITHOUT_BIASES):
+        return _stripped(load_model(name.removesuffix(WITHOUT_BIASES), device, dtype, progress))
     place = _check_place(device, dtype)
     if name in (entry[0] for entry in EMBEDDED):
         path = assets.WEIGHTS / f"{name}.safetensors"
@@ -171,7 +177,7 @@ def load_model_file(
         check_agreement(network, description)
     logits = network.config.classes
     if classes is not None and len(classes) != logits:
-        raise ValueError(
+        raise UserError(
             f"{len(classes)} class names were given for a network with {logits} logits; give one "
             "name a logit, or none."
         )
@@ -191,6 +197,21 @@ def load_model_file(
     preprocessing = description.preprocessing if description else _IMAGENET
     names = list(named if classes is None else classes)
     return PretrainedModel(network.to(place, dtype), names, preprocessing, card)
+
+
+def _stripped(model: PretrainedModel) -> PretrainedModel:
+    """The same model without biases; what was measured for it with them no longer holds."""
+    network = cast(AlexNet, remove_biases(model.network))
+    network.config = replace(network.config, biases=False)
+    card = replace(
+        model.card,
+        name=model.name + WITHOUT_BIASES,
+        title=f"{model.title}, its biases removed",
+        top1=None,
+        top5=None,
+        is_xdnn=True,
+    )
+    return replace(model, network=network, card=card)
 
 
 def _load_remote(remote: RemoteModel, progress: Progress | None) -> AlexNet:
@@ -216,5 +237,5 @@ def _imagenet_classes(logits: int) -> list[str]:
 def _check_place(device: torch.device | str | None, dtype: torch.dtype) -> torch.device:
     """The device to load to, after a look at the dtype."""
     if dtype not in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
-        raise ValueError(f"{dtype} is not supported; use torch.float32 or torch.float64.")
+        raise UserError(f"{dtype} is not supported; use torch.float32 or torch.float64.")
     return default_device() if device is None else resolve_device(device)

@@ -1,10 +1,11 @@
-"""The little CSS the pages share, and which theme is on."""
+"""What every page begins with: the whole app around it, the shared CSS, the theme."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 Theme = Literal["light", "dark"]
 
@@ -12,10 +13,11 @@ _CSS = """
 <style>
 .block-container { padding-top: 3.4rem; padding-bottom: 2rem; max-width: 1480px; }
 /* A panel: picture, and the numbers beside it, or below it where there is no room. */
-[class*="st-key-panel_"] > div:nth-child(1) { flex: 3 1 190px !important; min-width: 0; }
-[class*="st-key-panel_"] > div:nth-child(2) { flex: 2 1 136px !important; min-width: 0; }
-.facts { display: grid; grid-template-columns: auto auto; gap: 1px 8px; font-size: 0.8rem;
-  font-variant-numeric: tabular-nums; line-height: 1.55; }
+[class*="st-key-panel_"] > div:nth-child(1) { flex: 5 1 180px !important; min-width: 0; }
+[class*="st-key-panel_"] > div:nth-child(2) { flex: 4 1 148px !important; min-width: 0; }
+[class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
+.facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
+  font-variant-numeric: tabular-nums; line-height: 1.6; }
 .facts span:nth-child(odd) { opacity: 0.68; }
 .facts span:nth-child(even) { text-align: right; }
 .bar { height: 8px; border-radius: 3px; border: 1px solid rgba(128, 128, 128, 0.35); }
@@ -33,8 +35,15 @@ _CSS = """
 """
 
 
-def apply_style() -> None:
-    """Add the shared CSS; every page calls it first."""
+def begin_page() -> None:
+    """Add what the pages share; every page calls it first.
+
+    Until a server has run app.py once, Streamlit takes a link to pages/NAME.py for a page that
+    runs alone. Then this turns that mode off and starts over, through app.py.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
     st.html(_CSS)
 
 

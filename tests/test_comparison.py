@@ -1,0 +1,154 @@
+"""The comparison behind the Compare page, on the embedded pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from xdnn_core.comparison import (
+    BASELINES,
+    Comparison,
+    IntegrationSettings,
+    compare,
+    display_map,
+    fast_method,
+    named_baseline,
+    predict,
+)
+from xdnn_core.data.gallery import gallery
+from xdnn_core.errors import UserError
+from xdnn_core.models.zoo import PretrainedModel, load_model
+from xdnn_core.panels import DisplaySettings, comparison_rows, single_panel
+
+SETTINGS = IntegrationSettings(rule="graded", steps=8)
+
+
+@pytest.fixture(scope="module")
+def models() -> list[PretrainedModel]:
+    return [
+        load_model(name, device="cpu") for name in ("alexnet-caltech101", "xalexnet-caltech101")
+    ]
+
+
+@pytest.fixture(scope="module")
+def inputs(models: list[PretrainedModel]) -> torch.Tensor:
+    photo = {item.key: item for item in gallery()}["rooster"].open()
+    return models[0].preprocess(photo)[None]
+
+
+@pytest.fixture(scope="module")
+def comparisons(models: list[PretrainedModel], inputs: torch.Tensor) -> list[Comparison]:
+    return [compare(model, inputs, 5, SETTINGS) for model in models]
+
+
+def test_the_shipped_x_network_scales(models: list[PretrainedModel], inputs: torch.Tensor) -> None:
+    from xdnn_core.attribution.gradients import x_gradient
+    from xdnn_core.homogeneity import inspect_homogeneity
+
+    network = models[1].network
+    report = inspect_homogeneity(network, inputs)
+    assert report.is_homogeneous
+    assert report.max_relative_error <= 1e-6
+    double = load_model("xalexnet-caltech101", device="cpu", dtype=torch.float64).network
+    x = inputs.double()
+    at_one = x_gradient(double, x, 5)
+    for alpha in (0.0625, 0.5, 1.5, 4.0):
+        assert torch.allclose(double(alpha * x), alpha * double(x), rtol=1e-10, atol=1e-12)
+        scaled = x_gradient(double, alpha * x, 5)
+        assert torch.allclose(scaled.values, alpha * at_one.values, rtol=1e-8, atol=1e-12)
+
+
+def test_x_gradient_is_integrated_gradients_and_input_x_gradient_is_not(
+    comparisons: list[Comparison],
+) -> None:
+    regular, x = comparisons
+    assert x.distance < 1e-4
+    assert regular.distance > 0.05
+    assert float(x.biases.share[0]) == 0
+    assert 0 < float(regular.biases.share[0]) < 1
+    assert x.integrated.gradient_calls == 8
+    assert x.fast.gradient_calls == 1
+    assert x.speedup == x.integrated.seconds / x.fast.seconds
+
+
+def test_the_difference_is_what_it_says(comparisons: list[Comparison]) -> None:
+    for one in comparisons:
+        again = one.integrated.values + one.difference
+        assert torch.allclose(again, one.fast.values, rtol=1e-5, atol=1e-6)
+
+
+def test_predictions_are_sorted_softmax(
+    models: list[PretrainedModel], inputs: torch.Tensor
+) -> None:
+    found = predict(models[0], inputs)
+    confidences = [p.confidence for p in found]
+    assert confidences == sorted(confidences, reverse=True)
+    assert sum(confidences) == pytest.approx(1)
+    assert {p.name for p in found} == set(models[0].classes)
+    logits = models[0].network(inputs)[0]
+    assert found[0].index == int(logits.argmax())
+
+
+def test_named_baselines(models: list[PretrainedModel], inputs: torch.Tensor) -> None:
+    assert named_baseline("zero", models[0], inputs) is None
+    for name in BASELINES[1:]:
+        baseline = named_baseline(name, models[0], inputs)
+        assert baseline is not None
+        assert baseline.shape == inputs.shape
+    black = named_baseline("black", models[0], inputs)
+    assert black is not None
+    assert not models[0].to_display(black[0]).any()
+    with pytest.raises(UserError, match="choose one of"):
+        named_baseline("green", models[0], inputs)
+
+
+def test_display_maps_have_the_units_they_claim() -> None:
+    values = torch.full((1, 3, 2, 2), 0.5)
+    assert np.allclose(display_map(values, -10.0, relative=False), 1.5)
+    assert np.allclose(display_map(values, -10.0, relative=True), 15.0)
+    assert np.allclose(display_map(values, 0.0, relative=True), 1.5), "no logit to be relative to"
+
+
+def test_fast_method_suits_the_network(models: list[PretrainedModel]) -> None:
+    assert [fast_method(model) for model in models] == ["input_x_gradient", "x_gradient"]
+
+
+def test_rows_share_one_scale_or_have_their_own(
+    models: list[PretrainedModel], comparisons: list[Comparison]
+) -> None:
+    image = np.zeros((224, 224, 3), np.uint8)
+    rows, scale = comparison_rows(models, comparisons, image, DisplaySettings())
+    panels = [panel for row in rows for panel in row]
+    assert {panel.limit for panel in panels} == {scale.limit}
+    assert scale.clipped_share == pytest.approx(0.01, abs=0.002)
+    assert [panel.near_zero for panel in panels] == [False] * 5 + [True]
+    own, _ = comparison_rows(models, comparisons, image, DisplaySettings(shared=False))
+    limits = [panel.limit for row in own for panel in row]
+    assert len(set(limits[:5])) == 5
+    assert limits[5] == scale.limit, "rounding errors are not stretched to a picture"
+
+
+def test_panels_say_what_they_cost(
+    models: list[PretrainedModel], comparisons: list[Comparison]
+) -> None:
+    image = np.zeros((224, 224, 3), np.uint8)
+    rows, _ = comparison_rows(models, comparisons, image, DisplaySettings())
+    labels = [[fact.label for fact in panel.facts] for panel in rows[0]]
+    common = ["Gradient calls", "Time"]
+    assert labels[0] == [*common, "Completeness gap", "Distance to IG"]
+    assert labels[1] == [*common, "Completeness gap", "Estimated error", "Distance to IG"]
+    assert labels[2] == [*common, "Distance to IG"]
+    assert rows[0][2].facts[0].value == "1 + 8"
+
+
+def test_dark_and_light_differ_only_in_the_palette(
+    models: list[PretrainedModel], comparisons: list[Comparison]
+) -> None:
+    image = np.full((224, 224, 3), 90, np.uint8)
+    light = single_panel(models[1], comparisons[1].fast, image, DisplaySettings())
+    dark = single_panel(models[1], comparisons[1].fast, image, DisplaySettings(theme="dark"))
+    assert light.limit == dark.limit
+    assert not np.array_equal(light.picture, dark.picture)
+    laid_over = single_panel(models[1], comparisons[1].fast, image, DisplaySettings(on_image=True))
+    assert not np.array_equal(light.picture, laid_over.picture)

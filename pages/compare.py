@@ -28,7 +28,7 @@ with grid, st.spinner("Loading the networks …", show_time=True):
     from xdnn_core.comparison import Comparison, predict
     from xdnn_core.errors import UserError
     from xdnn_core.models.zoo import PretrainedModel
-    from xdnn_core.panels import Panel, comparison_rows
+    from xdnn_core.panels import Panel, comparison_rows, network_name
     from xdnn_core.rendering import Scale
     from xdnn_core.wording import duration, percent, times
 
@@ -81,18 +81,18 @@ def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
     calls = one.integrated.gradient_calls
     if model.is_xdnn and baseline == "zero":
         return (
-            f"**X-AlexNet.** X-Gradient equals Integrated Gradients within "
+            f"**{network_name(model)}.** X-Gradient equals Integrated Gradients within "
             f"**{percent(one.distance)}**, at **1 gradient call instead of {calls}**: "
             f"{times(one.speedup)} faster, {duration(one.fast.seconds)} instead of "
             f"{duration(one.integrated.seconds)}."
         )
     if model.is_xdnn:
         return (
-            f"**X-AlexNet.** X-Gradient is Integrated Gradients from the zero baseline. From the "
-            f"{baseline} baseline chosen here they differ by **{percent(one.distance)}**."
+            f"**{network_name(model)}.** X-Gradient is Integrated Gradients from the zero "
+            f"baseline. From the {baseline} baseline chosen here they differ by **{percent(one.distance)}**."
         )
     return (
-        f"**AlexNet.** Input×Gradient differs from Integrated Gradients by "
+        f"**{network_name(model)}.** Input×Gradient differs from Integrated Gradients by "
         f"**{percent(one.distance)}**, because its biases carry "
         f"**{percent(float(one.biases.share[0]))}** of the signal."
     )
@@ -114,12 +114,11 @@ def _draw_scale_note(scale: Scale, shared: bool, unit: str) -> None:
 
 def _draw_row(found: Found, number: int, row: list[Panel], theme: Theme, class_name: str) -> None:
     """The three panels of one network."""
-    name = "X-AlexNet" if found.work.models[number].is_xdnn else "AlexNet"
     for column, panel in zip(st.columns(3, border=True, wrap=True), row, strict=True):
         method = panel.key.rpartition(".")[2]
         with column.container(gap="xsmall"):
-            explain(*_terms_of(method), label=f"{name} · {panel.title}", key=f"why_{panel.key}")
-            below = draw_panel(panel, theme, f"{panel.title} of {name} for {class_name}")
+            explain(*_terms_of(method), label=panel.heading, key=f"why_{panel.key}")
+            below = draw_panel(panel, theme, f"{panel.title} of {panel.network} for {class_name}")
         if method != "difference":
             with below:
                 draw_check(found.work, number, method, found.settings)

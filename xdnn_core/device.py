@@ -119,6 +119,26 @@ def heavy_work(waiting: Callable[[], None] | None = None) -> Iterator[None]:
         _HEAVY_WORK.release()
 
 
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Keep float32 products in float32: TF32 flips ReLU gates as bfloat16 does.
+
+    Also a decorator. It changes settings of the whole process and puts them back; without a GPU
+    it does nothing.
+    """
+    if not torch.cuda.is_available():
+        yield
+        return
+    matmul = torch.backends.cuda.matmul.allow_tf32
+    convolution = torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = matmul
+        torch.backends.cudnn.allow_tf32 = convolution
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until queued GPU work has finished, so that a clock read after it is honest."""
     if device.type == "cuda":

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from xdnn_core.models.checkpoints import replacing
 from xdnn_core.panels import Panel
 from xdnn_core.rendering import Theme, colourise, palette_colours
 
@@ -25,13 +27,15 @@ _INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
 }
 
 
-def figure_png(rows: Sequence[Sequence[Panel]], footer: str, theme: Theme = "light") -> bytes:
+def figure_png(
+    rows: Sequence[Sequence[Panel | None]], footer: str, theme: Theme = "light"
+) -> bytes:
     """Draw panels as one figure.
 
     Parameters
     ----------
     rows
-        Panels, row by row.
+        Panels, row by row; None leaves a place empty.
     footer
         One line under the figure: settings and source.
     theme
@@ -50,16 +54,18 @@ def figure_png(rows: Sequence[Sequence[Panel]], footer: str, theme: Theme = "lig
     canvas = Image.new("RGB", (width, height), background)
     for r, row in enumerate(rows):
         for c, panel in enumerate(row):
+            if panel is None:
+                continue
             _draw_panel(canvas, panel, _GAP + c * (_CELL + _GAP), _GAP + r * height_of_row, theme)
     pen = ImageDraw.Draw(canvas)
-    pen.text((_GAP, height - _GAP - 14), footer, muted, _font(13))
+    pen.text((_GAP, height - _GAP - 14), footer, muted, _font(12))
     return _encoded(canvas)
 
 
 def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: Theme) -> None:
     _, ink, muted = _INK[theme]
     pen = ImageDraw.Draw(canvas)
-    pen.text((left, top), panel.title, ink, _font(16))
+    pen.text((left, top), panel.heading, ink, _font(15))
     picture = Image.fromarray(panel.picture).resize((_CELL, _CELL), Image.Resampling.LANCZOS)
     canvas.paste(picture, (left, top + _TITLE))
     below = top + _TITLE + _CELL + 6
@@ -68,10 +74,10 @@ def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: T
         bar = Image.fromarray(colourise(ramp, 1.0, theme))
         canvas.paste(bar, (left + _CELL - 120, below + 4))
         pen.rectangle((left + _CELL - 121, below + 3, left + _CELL, below + 12), outline=muted)
-        label = f"±{panel.limit:.2g} {panel.unit}"
-        pen.text((left + _CELL, below + 18), label, muted, _font(12), anchor="ra")
+        label = f"±{panel.limit:.2g} {panel.unit} a pixel"
+        pen.text((left + _CELL, below + 18), label, muted, _font(11), anchor="ra")
     caption = "\n".join(f"{fact.label}: {fact.value}" for fact in panel.facts)
-    pen.multiline_text((left, below), caption, muted, _font(13), spacing=4)
+    pen.multiline_text((left, below), caption, muted, _font(12), spacing=4)
 
 
 def attributions_npz(
@@ -147,7 +153,7 @@ def python_snippet(
         f"model = xdnn.load_model({model!r})\n"
         f"{image}\n"
         f"x = model.preprocess(image)[None]  # (1, 3, H, W), normalised\n"
-        f"target = {target}  # {class_name}\n"
+        f"target = {target}  # {class_name!r}\n"
         f"attribution = {call}\n"
         f"print(attribution.values.sum(dim=1))  # (1, H, W), logits\n"
     )
@@ -155,10 +161,8 @@ def python_snippet(
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file beside, then rename: a reader sees the old file or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def colour_bar_css(theme: Theme) -> str:
@@ -166,8 +170,14 @@ def colour_bar_css(theme: Theme) -> str:
     return f"linear-gradient(90deg, {', '.join(palette_colours(theme))})"
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib ships it: Pillow's own font has no × and no α."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise ImportError("figures need matplotlib's font; install the requirements again")
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
 
 
 def _encoded(image: Image.Image) -> bytes:

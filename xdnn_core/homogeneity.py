@@ -6,6 +6,7 @@ Source: Hesse et al. 2021, Definition 3.1 and Propositions 3.2 to 3.4.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from xdnn_core.checks import check_inputs
 from xdnn_core.errors import UserError
 
 ALPHAS = (0.0, 0.25, 0.5, 2.0, 8.0)
@@ -187,7 +189,8 @@ def remove_biases(network: nn.Module) -> nn.Module:
     stripped = copy.deepcopy(network).eval()
     if isinstance(stripped, _BatchNorm):
         return FoldedBatchNorm(stripped, "the network")
-    for name, module in list(stripped.named_modules()):
+    # Also under every further name of a shared module.
+    for name, module in list(stripped.named_modules(remove_duplicate=False)):
         if isinstance(module, _WITH_BIAS):
             module.register_parameter("bias", None)
         elif isinstance(module, _BatchNorm):
@@ -217,7 +220,9 @@ class FoldedBatchNorm(nn.Module):
         scale = (source.running_var + source.eps).rsqrt()  # (C,)
         if source.weight is not None:
             scale = scale * source.weight.detach()
-        self.weight = nn.Parameter(scale)
+        trainable = source.weight is not None and source.weight.requires_grad
+        self.weight = nn.Parameter(scale, requires_grad=trainable)
+        self.train(source.training)
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply channels of (B, C, ...) by their factors."""
@@ -245,13 +250,14 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
     """
     if network.training:
         raise UserError("The network is in training mode; call .eval() on it first.")
+    check_inputs(example, "example")
     double = copy.deepcopy(network).double()
     seen: dict[str, float] = {}
 
     def checker(name: str) -> Callable[..., None]:
         def check(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            if len(args) == 1 and isinstance(args[0], Tensor) and isinstance(output, Tensor):
-                error = _relative_error(module.forward, args[0], output)
+            if all(isinstance(a, Tensor) for a in (*args, output)):
+                error = _relative_error(module.forward, args, output)
                 seen[name] = max(error, seen.get(name, 0.0))
 
         return check
@@ -263,7 +269,7 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
         output = double(x)
         for handle in handles:
             handle.remove()
-        error = _relative_error(double, x, output)
+        error = _relative_error(double, (x,), output)
     layers = [_verdict(n or "network", m, seen.get(n, float("nan"))) for n, m in leaves]
     layers += _loose_parameters(double)
     whole = error <= TOLERANCE
@@ -294,12 +300,17 @@ def require_homogeneous_layers(network: nn.Module) -> None:
             )
 
 
-def _relative_error(function: Callable[[Tensor], Tensor], h: Tensor, output: Tensor) -> float:
+def _relative_error(
+    function: Callable[..., Tensor], args: tuple[Tensor, ...], output: Tensor
+) -> float:
     """Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over ALPHAS; at α = 0 relative to ‖L(h)‖∞."""
     size = float(output.abs().max())
     worst = 0.0
     for alpha in ALPHAS:
-        error = float((function(alpha * h) - alpha * output).abs().max())
+        scaled = function(*(alpha * h for h in args))
+        error = float((scaled - alpha * output).abs().max())
+        if not math.isfinite(error):
+            return math.inf
         scale = (alpha or 1.0) * size
         worst = max(worst, error / scale if scale else (float("inf") if error else 0.0))
     return worst
@@ -315,6 +326,8 @@ def _known_verdict(module: nn.Module) -> tuple[bool, str] | None:
     if isinstance(module, FoldedBatchNorm):
         return True, "a fixed factor a channel"
     if isinstance(module, _INACTIVE_IN_EVAL):
+        if module.training:
+            return False, "random in training mode"
         return True, "fixed in evaluation mode"
     if isinstance(module, _ALWAYS):
         return True, "commutes with scaling"

@@ -31,6 +31,11 @@ METHOD_TITLES = {
 }
 
 
+def network_name(model: PretrainedModel) -> str:
+    """What a network is called beside its counterpart."""
+    return "X-AlexNet" if model.is_xdnn else "AlexNet"
+
+
 @dataclass(frozen=True)
 class DisplaySettings:
     """How attributions are drawn.
@@ -77,8 +82,8 @@ class Panel:
     ----------
     key
         Name of its array in an NPZ, such as ``xalexnet-caltech101.x_gradient``.
-    title
-        Name of the method.
+    network, title
+        Names of the network and the method.
     facts
         Numbers under the picture.
     picture
@@ -94,6 +99,7 @@ class Panel:
     """
 
     key: str
+    network: str
     title: str
     facts: tuple[Fact, ...]
     picture: np.ndarray
@@ -102,12 +108,18 @@ class Panel:
     unit: str = ""
     near_zero: bool = False
 
+    @property
+    def heading(self) -> str:
+        """Network and method."""
+        return f"{self.network} · {self.title}" if self.network else self.title
+
 
 @dataclass(frozen=True)
 class _Drawable:
     """A panel before its scale is known."""
 
     key: str
+    network: str
     title: str
     facts: tuple[Fact, ...]
     values: Tensor
@@ -163,7 +175,7 @@ def single_panel(
 
 def photo_panel(image: np.ndarray, facts: tuple[Fact, ...] = ()) -> Panel:
     """The photograph itself as a panel, (H, W, 3)."""
-    return Panel("photograph", "Photograph", facts, image)
+    return Panel("photograph", "", "Photograph", facts, image)
 
 
 def attribution_facts(attribution: Attribution) -> tuple[Fact, ...]:
@@ -251,7 +263,7 @@ def _drawable(
     if display.blur:
         pixels = light_blur(pixels)
     title = METHOD_TITLES.get(method, "Difference")
-    return _Drawable(f"{model.name}.{method}", title, facts, values, pixels)
+    return _Drawable(f"{model.name}.{method}", network_name(model), title, facts, values, pixels)
 
 
 def _draw(drawable: _Drawable, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
@@ -265,6 +277,7 @@ def _draw(drawable: _Drawable, scale: Scale, image: np.ndarray, display: Display
         picture = colourise(drawable.pixels, limit, display.theme)
     return Panel(
         key=drawable.key,
+        network=drawable.network,
         title=drawable.title,
         facts=drawable.facts,
         picture=picture,

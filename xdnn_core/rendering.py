@@ -68,7 +68,8 @@ def shared_scale(maps: Sequence[np.ndarray]) -> Scale:
         v is the 99th percentile of the pooled |values|.
     """
     pooled = np.abs(np.concatenate([m.ravel() for m in maps]))
-    limit = float(np.percentile(pooled, SCALE_PERCENTILE))
+    # Of a map that is 0 nearly everywhere the percentile is 0 too; then the largest value serves.
+    limit = float(np.percentile(pooled, SCALE_PERCENTILE)) or float(pooled.max())
     return Scale(limit, float((pooled > limit).mean()))
 
 

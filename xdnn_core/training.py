@@ -217,7 +217,9 @@ def train_network(
         total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.leads
     ) as bar:
         for epoch in range(first_epoch, config.crops.total_epochs):
-            mean_loss = _train_epoch(model, teacher, optimizer, images, config, place, epoch, total, bar)
+            mean_loss = _train_epoch(
+                model, teacher, optimizer, images, config, place, epoch, total, bar
+            )
             bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
             if place.leads:
                 _save_checkpoint(checkpoint, network, optimizer, config, epoch + 1)

@@ -30,7 +30,8 @@ def draw_downloads(
 
     def png() -> bytes:
         image = photo_panel(work.models[0].to_display(work.inputs[0]))
-        shown = [[image, *row] for row in rows]
+        # The photograph stands in the first row only.
+        shown = [[None if r else image, *row] for r, row in enumerate(rows)]
         footer = (
             f"{class_name} · {settings.rule}, {settings.steps} gradient calls, "
             f"{settings.baseline} baseline · {' and '.join(m.name for m in work.models)}"

@@ -25,7 +25,10 @@ from xdnn_core.attribution.integrated import baseline_like, integrated_gradients
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, check_inputs, target_outputs
+from xdnn_core.attribution.target import Target, target_outputs
+from xdnn_core.checks import check_inputs
+from xdnn_core.device import full_float32
+from xdnn_core.errors import UserError
 
 METHODS = (
     "gradient",
@@ -67,6 +70,7 @@ class Agreement:
     seconds: float
 
 
+@full_float32()
 def captum_attribution(
     method: str,
     network: nn.Module,
@@ -111,7 +115,7 @@ def captum_attribution(
         As for our own methods, and for an unknown method.
     """
     if method not in METHODS:
-        raise ValueError(f"Method {method!r} is not known; choose one of {', '.join(METHODS)}.")
+        raise UserError(f"Method {method!r} is not known; choose one of {', '.join(METHODS)}.")
     check_inputs(inputs)
     outputs = target_outputs(network, inputs, target)
     start = baseline_like(inputs, baseline)
@@ -128,7 +132,7 @@ def captum_attribution(
         calls = steps
     else:
         if references is None:
-            raise ValueError("Expected Gradients needs references, a batch (R, ...) of data.")
+            raise UserError("Expected Gradients needs references, a batch (R, ...) of data.")
         values = _captum_eg(network, x, references.to(x), target, samples, seed)
         calls = samples
     seconds = time.perf_counter() - began
@@ -161,7 +165,9 @@ def _captum_ig(
     1, and the sum is weighted here.
     """
     captum = IntegratedGradients(network)
-    if x.dtype != torch.float64 and rule in _CAPTUM_RULES:
+    points, weights = quadrature(rule, steps)
+    # Captum's Riemann rules want two points at least.
+    if x.dtype != torch.float64 and rule in _CAPTUM_RULES and steps > 1:
         return captum.attribute(
             x,
             baselines=start,
@@ -170,7 +176,6 @@ def _captum_ig(
             method=_CAPTUM_RULES[rule],
             internal_batch_size=internal_batch_size,
         )
-    points, weights = quadrature(rule, steps)
     total = torch.zeros_like(x)
     for done, (t, w) in enumerate(zip(points.tolist(), weights.tolist(), strict=True), start=1):
         (at_point,) = captum._attribute(

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from xdnn_core.attribution.path import Progress, target_gradient
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, check_inputs, target_outputs
-from xdnn_core.device import synchronise
+from xdnn_core.attribution.target import Target, target_outputs
+from xdnn_core.checks import check_inputs
+from xdnn_core.device import full_float32, synchronise
+from xdnn_core.errors import UserError
 
 _ROWS = 32
 
@@ -49,6 +51,7 @@ def draw_samples(inputs: int, samples: int, references: int, seed: int) -> Draws
     return Draws(chosen.reshape(inputs, samples), positions.reshape(inputs, samples))
 
 
+@full_float32()
 def expected_gradients(
     network: nn.Module,
     inputs: Tensor,
@@ -76,7 +79,7 @@ def expected_gradients(
     seed
         Of the draws.
     progress
-        Called with (samples done, samples) after every chunk; may raise to cancel.
+        Called with (samples done, samples of all inputs) after every chunk; may raise to cancel.
 
     Returns
     -------
@@ -93,12 +96,12 @@ def expected_gradients(
     check_inputs(inputs)
     check_inputs(references, "references")
     if references.shape[1:] != inputs.shape[1:]:
-        raise ValueError(
+        raise UserError(
             f"references have shape {tuple(references.shape)}; needed is (R, "
             f"{', '.join(map(str, inputs.shape[1:]))}) like the inputs."
         )
     if samples < 1:
-        raise ValueError(f"samples is {samples}; give 1 or more.")
+        raise UserError(f"samples is {samples}; give 1 or more.")
     began = time.perf_counter()
     outputs = target_outputs(network, inputs, target)
     draws = draw_samples(len(inputs), samples, len(references), seed)
@@ -112,13 +115,16 @@ def expected_gradients(
             along = t * inputs[row].detach() + (1 - t) * chosen  # (k, ...)
             slope = target_gradient(network, along, _target_of(target, row))
             values[row] += ((inputs[row].detach() - chosen) * slope).sum(dim=0) / samples
-        if progress is not None:
-            progress(row + 1, len(inputs))
+            if progress is not None:
+                done = row * samples + min(first + _ROWS, samples)
+                progress(done, len(inputs) * samples)
     synchronise(inputs.device)
     seconds = time.perf_counter() - began
     baseline_outputs = torch.stack(
         [
-            _mean_output(network, references, draws.references[row], _target_of(target, row))
+            _mean_output(
+                network, references, draws.references[row], _target_of(target, row), inputs
+            )
             for row in range(len(inputs))
         ]
     ).to(outputs)
@@ -134,14 +140,14 @@ def expected_gradients(
 
 
 def _mean_output(
-    network: nn.Module, references: Tensor, drawn: np.ndarray, target: Target
+    network: nn.Module, references: Tensor, drawn: np.ndarray, target: Target, like: Tensor
 ) -> Tensor:
     """Mean of F over the references one input drew, a scalar; each reference is run once."""
     chosen, counts = np.unique(drawn, return_counts=True)  # (r,) each
     total = torch.zeros((), dtype=torch.float64)
     for first in range(0, len(chosen), _ROWS):
         part = slice(first, first + _ROWS)
-        outputs = target_outputs(network, references[chosen[part]], target).double().cpu()
+        outputs = target_outputs(network, references[chosen[part]].to(like), target).double().cpu()
         total += (outputs * torch.from_numpy(counts[part])).sum()
     return total / len(drawn)
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, check_inputs, check_target, select_target
-from xdnn_core.device import synchronise
+from xdnn_core.attribution.target import Target, check_target, select_target
+from xdnn_core.checks import check_inputs
+from xdnn_core.device import full_float32, synchronise
 from xdnn_core.homogeneity import NotHomogeneousError, require_homogeneous_layers
 
 # Euler's theorem, relative to Σ|x·∇F|: float32 rounding stays far below, a broken layer far above.
@@ -79,6 +80,7 @@ def x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Att
     return result
 
 
+@full_float32()
 def _single_gradient(
     network: nn.Module,
     inputs: Tensor,

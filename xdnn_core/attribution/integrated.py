@@ -16,10 +16,13 @@ from xdnn_core.attribution.path import (
 )
 from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, check_inputs, target_outputs
-from xdnn_core.device import synchronise
+from xdnn_core.attribution.target import Target, target_outputs
+from xdnn_core.checks import check_inputs
+from xdnn_core.device import full_float32, synchronise
+from xdnn_core.errors import UserError
 
 
+@full_float32()
 def integrated_gradients(
     network: nn.Module,
     inputs: Tensor,
@@ -85,7 +88,8 @@ def integrated_gradients(
         gradient_calls=steps,
         seconds=time.perf_counter() - began,
         method="integrated_gradients",
-        estimated_error=_relative_change(full, half),
+        # One point makes no half rule: its error is not known.
+        estimated_error=_relative_change(full, half) if steps > 1 else outputs * torch.nan,
     )
 
 
@@ -114,7 +118,7 @@ def baseline_like(inputs: Tensor, baseline: Tensor | None) -> Tensor:
     try:
         start = baseline.detach().to(inputs).expand_as(inputs)
     except RuntimeError as error:
-        raise ValueError(
+        raise UserError(
             f"baseline has shape {tuple(baseline.shape)}, which does not broadcast to the inputs' "
             f"{tuple(inputs.shape)}."
         ) from error

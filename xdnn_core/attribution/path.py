@@ -22,6 +22,7 @@ from torch.nn.grad import conv1d_input, conv2d_input, conv3d_input
 
 from xdnn_core.attribution.target import Target, repeat_target, select_target
 from xdnn_core.device import memory_budget
+from xdnn_core.errors import UserError
 
 Progress = Callable[[int, int], None]
 
@@ -82,7 +83,7 @@ def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
     def to_input(gradient: Tensor) -> Tensor:
         return _CONVOLUTION_INPUT[type(convolution)](
             inputs.shape,
-            convolution.weight,
+            convolution.weight.detach(),
             gradient,
             stride=convolution.stride,
             padding=convolution.padding,
@@ -101,21 +102,30 @@ def _split_first_convolution(
     rest: Any
     if hasattr(network, "after_first_convolution"):
         first, rest = network.first_convolution, network.after_first_convolution
-    elif isinstance(network, nn.Sequential) and len(network) > 1:
+    # A subclass may do more in forward() than run its layers.
+    elif type(network) is nn.Sequential and len(network) > 1:
         first, rest = network[0], network[1:]
     else:
         return None
     plain = type(first) in _CONVOLUTION_INPUT and first.padding_mode == "zeros"
-    if not plain or isinstance(first.padding, str) or first._forward_hooks:
+    if not plain or isinstance(first.padding, str) or _has_hooks(first) or _has_hooks(network):
         return None
+    # A copy, because layers that work in place may not overwrite the leaf of the gradient.
+    if any(getattr(module, "inplace", False) for module in network.modules()):
+        return first, lambda z: rest(z.clone())
     return first, rest
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether hooks may change what a module takes or gives."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def chunk_rows(path: Path, chunk: int | None) -> int:
     """Rows a gradient call may hold: the caller's number, or what fits the memory budget."""
     if chunk is not None:
         if chunk < 1:
-            raise ValueError(f"chunk is {chunk}; give 1 or more rows a gradient call.")
+            raise UserError(f"chunk is {chunk}; give 1 or more rows a gradient call.")
         return chunk
     device = path.start.device
     best = _CPU_CHUNK if device.type == "cpu" else _GPU_CHUNK
@@ -132,7 +142,8 @@ def _bytes_per_row(path: Path) -> int:
         return tensor
 
     row = path.start[:1].detach().requires_grad_()
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+    hooks = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
+    with torch.enable_grad(), hooks:
         path.network(row)
     # Backward holds about as much again while it runs.
     return max(1, 2 * sum(kept.values()))
@@ -169,14 +180,25 @@ def path_gradient_sums(
         (K, B, ...), in the shape of the inputs.
     """
     batch = len(path.start)
+    slices = [slice(at, at + rows) for at in range(0, batch, rows)]
     parts = [
-        _sums_for_rows(path, target, slice(at, at + rows), points, weights, rows, progress)
-        for at in range(0, batch, rows)
-    ]
+        _sums_for_rows(
+            path, target, part, points, weights, rows,
+            _of_slice(progress, number, len(slices), len(points)),
+        )
+        for number, part in enumerate(slices)
+    ]  # fmt: skip
     sums = torch.cat(parts, dim=1)  # (K, B, ...) at the point of entry
     if not path.hoisted:
         return sums
     return torch.stack([path.to_input(one) for one in sums])  # (K, B, C, H, W)
+
+
+def _of_slice(progress: Progress | None, number: int, slices: int, points: int) -> Progress | None:
+    """Progress of one slice of the batch as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(number * points + done, slices * points)
 
 
 def _sums_for_rows(

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xdnn_core.errors import UserError
+
 Rule = Literal["gauss_legendre", "graded", "midpoint", "trapezoid", "left", "right"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
@@ -42,10 +44,10 @@ def quadrature(rule: str, steps: int) -> tuple[Tensor, Tensor]:
         If the rule is unknown or `steps` is too small.
     """
     if rule not in RULES:
-        raise ValueError(f"Rule {rule!r} is not known; choose one of {', '.join(RULES)}.")
+        raise UserError(f"Rule {rule!r} is not known; choose one of {', '.join(RULES)}.")
     least = 2 if rule == "trapezoid" else 1
     if steps < least:
-        raise ValueError(f"{steps} steps are too few for rule {rule!r}; give {least} or more.")
+        raise UserError(f"{steps} steps are too few for rule {rule!r}; give {least} or more.")
     points, weights = _points_and_weights(rule, steps)
     return torch.from_numpy(points), torch.from_numpy(weights)
 

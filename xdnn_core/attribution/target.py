@@ -5,36 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from xdnn_core.errors import UserError
+
 Target = int | Tensor | None
-
-
-def check_inputs(inputs: Tensor, name: str = "inputs") -> None:
-    """Refuse tensors that no attribution can be computed for.
-
-    Parameters
-    ----------
-    inputs
-        A batch (B, ...), floating point, finite.
-    name
-        What to call it in the message.
-
-    Raises
-    ------
-    ValueError
-        If it is not floating point, has no batch dimension, is empty, or is not finite.
-    """
-    if not inputs.is_floating_point():
-        raise ValueError(f"{name} has dtype {inputs.dtype}; a floating-point tensor is needed.")
-    if inputs.ndim < 2 or inputs.numel() == 0:
-        raise ValueError(
-            f"{name} has shape {tuple(inputs.shape)}; needed is a batch (B, ...) with at least "
-            "one element."
-        )
-    bad = int((~torch.isfinite(inputs)).sum())
-    if bad:
-        raise ValueError(
-            f"{name} holds {bad} values that are not finite (NaN or infinite); replace them first."
-        )
 
 
 def check_target(target: Target, outputs: Tensor) -> None:
@@ -54,28 +27,28 @@ def check_target(target: Target, outputs: Tensor) -> None:
     """
     classes = outputs.shape[1] if outputs.ndim > 1 else 1
     if outputs.ndim > 2:
-        raise ValueError(
+        raise UserError(
             f"The network's output has shape {tuple(outputs.shape)}; needed is (B, classes), "
             "(B, 1) or (B,)."
         )
     if target is None:
         if classes != 1:
-            raise ValueError(
+            raise UserError(
                 f"target is None but the network has {classes} outputs; give a class from 0 to "
                 f"{classes - 1}."
             )
         return
     wanted = torch.as_tensor(target)
     if wanted.is_floating_point() or wanted.dtype == torch.bool:
-        raise ValueError(f"target has dtype {wanted.dtype}; class indices are integers.")
+        raise UserError(f"target has dtype {wanted.dtype}; class indices are integers.")
     if wanted.ndim > 1 or (wanted.ndim == 1 and len(wanted) != len(outputs)):
-        raise ValueError(
+        raise UserError(
             f"target has shape {tuple(wanted.shape)} for {len(outputs)} inputs; give one class, "
             f"or one for each input ({len(outputs)},)."
         )
     if int(wanted.min()) < 0 or int(wanted.max()) >= classes:
         worst = int(wanted.min()) if int(wanted.min()) < 0 else int(wanted.max())
-        raise ValueError(f"target {worst} is out of range; classes run from 0 to {classes - 1}.")
+        raise UserError(f"target {worst} is out of range; classes run from 0 to {classes - 1}.")
 
 
 def select_target(outputs: Tensor, target: Target) -> Tensor:
@@ -95,7 +68,7 @@ def select_target(outputs: Tensor, target: Target) -> Tensor:
     """
     if target is None or outputs.ndim == 1:
         return outputs.reshape(len(outputs))  # (B,) or (B, 1) -> (B,)
-    index = torch.as_tensor(target, device=outputs.device).expand(len(outputs))  # (B,)
+    index = torch.as_tensor(target, device=outputs.device).long().expand(len(outputs))  # (B,)
     return outputs.gather(1, index[:, None])[:, 0]  # (B, classes) -> (B,)
 
 

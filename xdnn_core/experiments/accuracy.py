@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from xdnn_core.data.images import ImageSet
 from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,5 @@ def measure_accuracy(
         five += int(hits.any(dim=1).sum())
         counted += len(labels)
     if counted == 0:
-        raise ValueError(f"None of the {len(images)} images could be read; check the files.")
+        raise UserError(f"None of the {len(images)} images could be read; check the files.")
     return Accuracy(first / counted, five / counted, counted, tuple(unreadable))

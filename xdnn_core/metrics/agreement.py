@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from xdnn_core.attribution.target import Target, check_inputs, select_target
+from xdnn_core.attribution.target import Target, select_target, target_outputs
+from xdnn_core.checks import check_inputs
+from xdnn_core.errors import UserError
 
 
 def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
@@ -34,7 +36,7 @@ def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
     ratios is ruled by the elements where R is near 0.
     """
     if attribution.shape != reference.shape:
-        raise ValueError(
+        raise UserError(
             f"The attributions have shapes {tuple(attribution.shape)} and "
             f"{tuple(reference.shape)}; they must be equal."
         )
@@ -77,6 +79,7 @@ def bias_diagnostics(network: nn.Module, inputs: Tensor, target: Target = None) 
     BiasDiagnostics
     """
     check_inputs(inputs)
+    target_outputs(network, inputs, target)  # checks the target
     shares, distances = [], []
     for row in range(len(inputs)):
         x = inputs[row : row + 1].detach()
@@ -90,20 +93,24 @@ def bias_diagnostics(network: nn.Module, inputs: Tensor, target: Target = None) 
 
 def _bias_share(network: nn.Module, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     """The share, and x ⊙ ∂F/∂x (1, ...), from one backward pass."""
-    # Copies, so that frozen parameters of a network others use at the same time stay frozen.
-    biases = {
-        name: parameter.detach().clone().requires_grad_()
-        for name, parameter in network.named_parameters()
+    # A shadow with biases of its own that shares all else: others use the network at the same
+    # time, so nothing may be swapped in it, not even for a moment (functional_call does).
+    named = network.named_parameters()
+    shared = {id(p): p for name, p in named if name.rpartition(".")[2] != "bias"}
+    shadow = copy.deepcopy(network, shared)
+    biases = [
+        parameter.requires_grad_()
+        for name, parameter in shadow.named_parameters()
         if name.rpartition(".")[2] == "bias"
-    }
+    ]
     x = x.clone().requires_grad_()
     with torch.enable_grad():
-        output = select_target(functional_call(network, biases, (x,)), target).sum()
-    slopes = torch.autograd.grad(output, [x, *biases.values()])
+        output = select_target(shadow(x), target).sum()
+    slopes = torch.autograd.grad(output, [x, *biases], materialize_grads=True)
     through_input = x.detach() * slopes[0]
     by_input = through_input.abs().sum()
     by_bias = torch.zeros_like(by_input)
-    for bias, slope in zip(biases.values(), slopes[1:], strict=True):
+    for bias, slope in zip(biases, slopes[1:], strict=True):
         by_bias = by_bias + (bias.detach() * slope).abs().sum()
     total = by_bias + by_input
     return by_bias / total if float(total) else total, through_input

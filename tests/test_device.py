@@ -1,0 +1,157 @@
+"""Device choice, memory budget, and the gate between users."""
+
+import threading
+
+import pytest
+import torch
+
+from xdnn_core import device as devices
+from xdnn_core.device import (
+    default_device,
+    heavy_work,
+    memory_budget,
+    resolve_device,
+    synchronise,
+)
+from xdnn_core.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch):
+    """Pretend that the machine has so many GPUs."""
+
+    def pretend(count: int) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+    return pretend
+
+
+def test_the_best_device_at_hand(gpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDNN_DEVICE", raising=False)
+    gpus(0)
+    assert resolve_device(None) == default_device() == CPU
+    gpus(2)
+    assert resolve_device(None) == default_device() == torch.device("cuda")
+
+
+def test_the_environment_overrules(gpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(1)
+    monkeypatch.setenv("XDNN_DEVICE", "cpu")
+    assert default_device() == CPU
+    monkeypatch.setenv("XDNN_DEVICE", "")
+    assert default_device() == torch.device("cuda")
+    monkeypatch.setenv("XDNN_DEVICE", "toaster")
+    with pytest.raises(ValueError, match="'toaster' is not known; use 'cpu' or 'cuda'"):
+        default_device()
+
+
+def test_a_named_device(gpus) -> None:
+    gpus(2)
+    assert resolve_device("cpu") == resolve_device(CPU) == CPU
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("toaster", "'toaster' is not known"),
+        ("", "is not known"),
+        ("meta", "'meta' is not supported"),
+        ("cuda", "'cuda' is not present: this machine has 0"),
+        ("cuda:3", "'cuda:3' is not present"),
+    ],
+)
+def test_a_device_that_cannot_be_used(name: str, message: str, gpus) -> None:
+    """One sentence that the command line prints, so a UserError and no other ValueError."""
+    gpus(0)
+    with pytest.raises(UserError, match=message):
+        resolve_device(name)
+
+
+def test_memory_budget_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * 2**30, 80 * 2**30))
+    assert memory_budget(torch.device("cuda")) == 4 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("available", "budget"),
+    [(64 * 2**30, 2 * 2**30), (8 * 2**30, 2 * 2**30), (2**30, 2**28)],
+)
+def test_memory_budget_on_the_cpu(
+    available: int, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_available_cpu_memory", lambda: available)
+    assert memory_budget(CPU) == budget
+
+
+def test_memory_budget_of_this_machine() -> None:
+    assert 0 < memory_budget(CPU) <= 2 * 2**30
+
+
+def test_heavy_work_runs_one_after_the_other() -> None:
+    inside, most = 0, 0
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(200):
+            with heavy_work():
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (inside, most) == (0, 1)
+
+
+def test_heavy_work_lets_the_next_in_after_an_error() -> None:
+    with pytest.raises(RuntimeError, match="broken"), heavy_work():
+        raise RuntimeError("broken")
+    entered = threading.Event()
+
+    def next_one() -> None:
+        with heavy_work():
+            entered.set()
+
+    threading.Thread(target=next_one).start()
+    assert entered.wait(10)
+
+
+class GaveUp(Exception):
+    """Raised by a test while it waits."""
+
+
+def test_who_waits_is_told_and_may_give_up() -> None:
+    asked = []
+
+    def give_up() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise GaveUp
+
+    def try_it() -> None:
+        with pytest.raises(GaveUp), heavy_work(waiting=give_up):
+            asked.append("entered")
+
+    with heavy_work():
+        other = threading.Thread(target=try_it)
+        other.start()
+        other.join(10)
+    assert asked == [1, 1]
+    with heavy_work():
+        asked.clear()
+    assert asked == []
+
+
+def test_synchronise_waits_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    synchronise(CPU)
+    synchronise(torch.device("cuda", 0))
+    assert waited == [torch.device("cuda", 0)]

@@ -17,11 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from xdnn_core import training
-from xdnn_core.data.caltech101 import load_features, split_by_class
+from xdnn_core.data.caltech101 import split_by_class
 from xdnn_core.data.crops import CropConfig, CropDataset
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.features import load_features
 from xdnn_core.training import TrainConfig, build_network, train_network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,6 +139,9 @@ def test_a_teacher_changes_what_is_learned(images: ImageSet, tmp_path: Path) -> 
         train(images, tmp_path / "b", taught, teacher),
     )
     assert any(not torch.equal(alone[key], with_teacher[key]) for key in alone)
+    started = build_network(taught, 3, make_features())
+    training._take_weights(started, teacher)
+    assert all(torch.equal(v, teacher.state_dict()[k]) for k, v in started.state_dict().items())
     with pytest.raises(TypeError, match="teacher"):
         train(images, tmp_path / "c", taught)
 

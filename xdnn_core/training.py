@@ -54,8 +54,8 @@ class TrainConfig:
     label_smoothing, dropout
         Regularisation; the losses printed include the smoothing.
     teacher
-        Name of the network of the pair whose logits are learned beside the labels; None: labels
-        alone.
+        Name of the network of the pair to start from and to learn the logits of, beside the
+        labels; None: start from pretrained convolutions, learn labels alone.
     distillation, temperature
         Weight of the teacher's part of the loss, and what both networks' logits are divided by.
     bf16
@@ -68,12 +68,12 @@ class TrainConfig:
     head: int = 512
     crops: CropConfig = field(default_factory=CropConfig)
     batch: int = 64
-    features_rate: float = 0.01
+    features_rate: float = 0.001
     head_rate: float = 0.02
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
-    dropout: float = 0.3
+    dropout: float = 0.5
     teacher: str | None = None
     distillation: float = 0.7
     temperature: float = 2.0
@@ -84,9 +84,13 @@ class TrainConfig:
 # Names of the embedded pair, in the order they are trained.
 RECIPES = {
     "alexnet-caltech101": TrainConfig(biases=True),
-    # Without biases the pretrained convolutions lose much of what they knew; the regular network's
-    # logits on the same crops bring it back better than labels alone.
-    "xalexnet-caltech101": TrainConfig(biases=False, teacher="alexnet-caltech101"),
+    # Without biases the pretrained convolutions must change more: larger steps, more epochs.
+    "xalexnet-caltech101": TrainConfig(
+        biases=False,
+        features_rate=0.01,
+        dropout=0.3,
+        crops=CropConfig(epochs=14, final_epochs=4, final_smallest=0.7),
+    ),
 }
 
 
@@ -108,6 +112,12 @@ def build_network(config: TrainConfig, classes: int, features: dict[str, Tensor]
     wanted = network.features.state_dict(prefix="features.")
     network.load_state_dict({k: features[k] for k in wanted}, strict=False)
     return network
+
+
+def _take_weights(network: nn.Module, teacher: nn.Module) -> None:
+    """Copy what the two networks have in common: all weights, no biases."""
+    own = network.state_dict()
+    network.load_state_dict({k: v for k, v in teacher.state_dict().items() if k in own})
 
 
 def _schedule(config: TrainConfig, step: int, steps: int) -> float:
@@ -196,7 +206,10 @@ def train_network(
     place = _join_processes(device)
     if teacher is not None:
         teacher = copy.deepcopy(teacher).to(place.device).eval()
-    network = build_network(config, classes, features).to(place.device)
+    network = build_network(config, classes, features)
+    if teacher is not None:
+        _take_weights(network, teacher)
+    network = network.to(place.device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         [

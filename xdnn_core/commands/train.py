@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from xdnn_core.assets import WEIGHTS
-from xdnn_core.data.caltech101 import download_caltech101, load_features
+from xdnn_core.data.caltech101 import download_caltech101
 from xdnn_core.data.crops import CropDataset
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.data.preprocessing import Preprocessing
@@ -26,6 +26,7 @@ from xdnn_core.homogeneity import inspect_homogeneity
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.checkpoints import read_embedded, save_embedded
+from xdnn_core.models.features import load_features
 from xdnn_core.training import RECIPES, TrainConfig, leads, train_network
 
 _TITLES = {name: title for name, title, _ in EMBEDDED}

@@ -1,4 +1,4 @@
-"""What the embedded pair is trained from, for people who have nothing of it yet."""
+"""Caltech-101 from its public address, split class by class."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_dir
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.errors import UserError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 _TEST_SHARE = 0.18
 _NOT_A_CLASS = "BACKGROUND_Google"
@@ -77,35 +73,3 @@ def split_by_class(images: ImageSet, share: float, seed: int) -> tuple[ImageSet,
     chosen = set(aside)
     kept: Sequence[int] = [i for i in range(len(images)) if i not in chosen]
     return images.subset(kept), images.subset(sorted(aside))
-
-
-def load_features(source: str) -> dict[str, Tensor]:
-    """Read pretrained convolutions: a safetensors file, or ``"torchvision"``.
-
-    Raises
-    ------
-    UserError
-        If the file lacks one of the five convolutions.
-    """
-    if source == "torchvision":
-        from xdnn_core.vision import torchvision
-
-        weights = torchvision.models.AlexNet_Weights.IMAGENET1K_V1
-        state = weights.get_state_dict(progress=True, check_hash=True)
-    else:
-        if not Path(source).is_file():
-            raise UserError(
-                f"--features {source} is not a file; give a safetensors file or 'torchvision'."
-            )
-        try:
-            state = load_file(source)
-        except SafetensorError as error:
-            raise UserError(f"--features {source} is not a safetensors file.") from error
-    wanted = AlexNet(AlexNetConfig(classes=1, head=1)).features.state_dict(prefix="features.")
-    missing = sorted(set(wanted) - set(state))
-    if missing:
-        raise UserError(
-            f"--features {source} lacks {', '.join(missing)}; needed are torchvision's names for "
-            "AlexNet's five convolutions."
-        )
-    return {key: state[key] for key in wanted}

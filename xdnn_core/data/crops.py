@@ -24,19 +24,21 @@ class CropConfig:
         Epochs at `small_size`, then epochs at `full_size`.
     small_size, full_size
         Side of the training input, pixels.
-    smallest
-        Smallest side of a crop as a share of the image's short side.
+    smallest, final_smallest
+        Smallest side of a crop as a share of the image's short side, at the small size and at
+        the full one. An average crop then shows things as large as a test image does.
     stretch
         Largest change of a crop's aspect ratio (1.15: 1/1.15 to 1.15).
     seed
         Of every random choice.
     """
 
-    epochs: int = 14
-    final_epochs: int = 4
+    epochs: int = 8
+    final_epochs: int = 3
     small_size: int = 192
     full_size: int = 224
     smallest: float = 0.7
+    final_smallest: float = 0.9
     stretch: float = 1.15
     seed: int = 0
 
@@ -48,6 +50,10 @@ class CropConfig:
     def size_at(self, epoch: int) -> int:
         """Side of the training input in this epoch, pixels."""
         return self.small_size if epoch < self.epochs else self.full_size
+
+    def smallest_at(self, epoch: int) -> float:
+        """Smallest side of a crop in this epoch, as a share of the image's short side."""
+        return self.smallest if epoch < self.epochs else self.final_smallest
 
 
 class CropDataset(Dataset[tuple[Tensor, int]]):
@@ -83,7 +89,7 @@ class CropDataset(Dataset[tuple[Tensor, int]]):
         rng = np.random.default_rng((self.config.seed, self.epoch, index))
         pixels = self.pixels[index]
         height, width = pixels.shape[1:]
-        side = min(height, width) * rng.uniform(self.config.smallest, 1)
+        side = min(height, width) * rng.uniform(self.config.smallest_at(self.epoch), 1)
         stretch = self.config.stretch ** rng.uniform(-1, 1)
         h = min(height, round(side * math.sqrt(stretch)))
         w = min(width, round(side / math.sqrt(stretch)))

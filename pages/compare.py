@@ -87,9 +87,10 @@ def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
             f"{duration(one.integrated.seconds)}."
         )
     if model.is_xdnn:
+        apart = percent(one.distance)
         return (
             f"**{network_name(model)}.** X-Gradient is Integrated Gradients from the zero "
-            f"baseline. From the {baseline} baseline chosen here they differ by **{percent(one.distance)}**."
+            f"baseline. From the {baseline} baseline chosen here they differ by **{apart}**."
         )
     return (
         f"**{network_name(model)}.** Input×Gradient differs from Integrated Gradients by "

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attribute": ("xdnn_core.commands.attribute", "attribute a photograph: PNG, NPZ, JSON"),
     "bench": ("xdnn_core.commands.bench", "measure speed and memory as ratios"),
     "evaluate": ("xdnn_core.commands.evaluate", "top-1 and top-5 accuracy over an image set"),
+    "figure1": ("xdnn_core.experiments.figure1", "the paper's Figure 1: methods, λ, references"),
     "models": ("xdnn_core.commands.models", "list the networks, or download one"),
     "train": ("xdnn_core.commands.train", "train the embedded pair"),
 }

@@ -38,7 +38,7 @@ def draw_panel(panel: Panel, theme: Theme, description: str) -> DeltaGenerator:
 
 
 def _colour_bar(panel: Panel, theme: Theme) -> str:
-    middle = "zero everywhere at this scale" if panel.near_zero else f"0 · {panel.unit} a pixel"
+    middle = "zero everywhere" if panel.near_zero else f"0 · {panel.unit} a pixel"
     return (
         f'<div class="bar" style="background:{colour_bar_css(theme)}"></div>'
         f'<div class="ends"><span>−{panel.limit:.2g}</span><span>{escape(middle)}</span>'

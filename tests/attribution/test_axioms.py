@@ -92,9 +92,7 @@ def test_sensitivity_b(method: Method, case: Case) -> None:
 
 @both_methods
 @given(case=cases(), factor=st.floats(0.1, 10), seed=st.integers(0, 1000))
-def test_implementation_invariance(
-    method: Method, case: Case, factor: float, seed: int
-) -> None:
+def test_implementation_invariance(method: Method, case: Case, factor: float, seed: int) -> None:
     """Hidden units permuted and rescaled: another network, the same function."""
     into, out = case.network[-3], case.network[-1]
     order = torch.randperm(len(into.weight), generator=torch.Generator().manual_seed(seed))

@@ -105,9 +105,7 @@ def test_captum_rounds_its_weights_to_float32(linear_net: nn.Module) -> None:
     # On a linear model the points do not matter, so what is off is the weights.
     public = IntegratedGradients(linear_net).attribute(x, n_steps=49, method="riemann_right")
     assert 1e-9 < largest_difference(public, exact) < 1e-6
-    ours = captum_attribution(
-        "integrated_gradients", linear_net, x, rule="right", steps=49
-    )
+    ours = captum_attribution("integrated_gradients", linear_net, x, rule="right", steps=49)
     assert largest_difference(ours.values, exact) < 1e-14
 
 
@@ -130,14 +128,10 @@ def test_captum_rounds_the_points_of_riemann_rules_to_float32() -> None:
 
 
 @pytest.mark.parametrize("steps", [2, 10, 50])
-def test_captums_trapezoid_weights_sum_to_less_than_one(
-    steps: int, linear_net: nn.Module
-) -> None:
+def test_captums_trapezoid_weights_sum_to_less_than_one(steps: int, linear_net: nn.Module) -> None:
     """They are 1/n with the ends halved; on a linear model (n−1)/n of the attribution is left."""
     x = torch.tensor([[3.0, -1.0]], dtype=torch.float64)
-    faulty = IntegratedGradients(linear_net).attribute(
-        x, n_steps=steps, method="riemann_trapezoid"
-    )
+    faulty = IntegratedGradients(linear_net).attribute(x, n_steps=steps, method="riemann_trapezoid")
     share = float(faulty.sum()) / 9
     assert share == pytest.approx((steps - 1) / steps, abs=1e-6)
     for found in (
@@ -260,9 +254,7 @@ def test_bad_input(conv_net: nn.Module, images: Tensor) -> None:
     with pytest.raises(ValueError, match="classes run from 0 to 3"):
         captum_attribution("gradient", conv_net, images, 9)
     with pytest.raises(ValueError, match="does not broadcast"):
-        captum_attribution(
-            "integrated_gradients", conv_net, images, 0, baseline=torch.zeros(5)
-        )
+        captum_attribution("integrated_gradients", conv_net, images, 0, baseline=torch.zeros(5))
     with pytest.raises(ValueError, match="not finite"):
         captum_attribution("gradient", conv_net, images / 0, 0)
 
@@ -288,5 +280,3 @@ def test_one_midpoint_in_float32(x_net: nn.Module, images: Tensor) -> None:
     ours = integrated_gradients(x_net.float(), x, 0, rule="midpoint", steps=1)
     theirs = captum_attribution("integrated_gradients", x_net, x, 0, rule="midpoint", steps=1)
     assert largest_difference(ours.values, theirs.values) < 1e-5
-
-

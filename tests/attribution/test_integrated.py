@@ -46,9 +46,7 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("steps", [2, 5, 64])
-def test_linear_model_is_exact_for_every_rule(
-    rule: str, steps: int, linear_net: nn.Module
-) -> None:
+def test_linear_model_is_exact_for_every_rule(rule: str, steps: int, linear_net: nn.Module) -> None:
     found = integrated_gradients(linear_net, row(3, -1), rule=rule, steps=steps)
     assert found.values.tolist() == [pytest.approx([6, 3], rel=1e-14)]
     assert (found.outputs.tolist(), found.baseline_outputs.tolist()) == ([14], [5])
@@ -301,9 +299,7 @@ def test_inputs_equal_to_the_baseline_get_nothing(conv_net: nn.Module, images: T
         (torch.full((3, 1, 1), math.nan), "baseline holds 729 values that are not finite"),
     ],
 )
-def test_bad_baselines(
-    baseline: Tensor, message: str, conv_net: nn.Module, images: Tensor
-) -> None:
+def test_bad_baselines(baseline: Tensor, message: str, conv_net: nn.Module, images: Tensor) -> None:
     with pytest.raises(ValueError, match=message):
         integrated_gradients(conv_net, images, 0, baseline=baseline)
 

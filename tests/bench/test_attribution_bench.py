@@ -62,9 +62,7 @@ def test_memory_that_is_already_held_does_not_count() -> None:
     assert peak_extra_bytes(lambda: held.max(), CPU) < 32 * 2**20
 
 
-def test_a_kernel_without_a_peak_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_kernel_without_a_peak_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("xdnn_core.bench.measuring._RESET", tmp_path / "none" / "clear_refs")
     with pytest.raises(UserError, match="run this on Linux"):
         peak_extra_bytes(int, CPU)
@@ -259,5 +257,3 @@ def test_options_have_sensible_defaults() -> None:
     given = parser.parse_args([])
     assert (given.device, given.image, given.json) == (None, "camera", None)
     assert given.repeats >= 3
-
-

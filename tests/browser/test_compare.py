@@ -146,7 +146,7 @@ def test_display_changes_the_pictures_without_new_gradients(server: str, page: P
         expect(image).not_to_have_attribute("src", re.compile(re.escape(seen[-1])))
         seen.append(image.get_attribute("src"))
     expect(page.get_by_text("not comparable").first).to_be_visible()
-    expect(page.get_by_text("zero everywhere at this scale")).to_have_count(1)
+    expect(page.get_by_text("zero everywhere")).to_have_count(1)
 
 
 def test_uploads_good_and_bad(server: str, page: Page, tmp_path: Path) -> None:

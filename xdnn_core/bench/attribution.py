@@ -55,9 +55,9 @@ def by_captum(rows: int | None, steps: int = STEPS) -> Method:
 
 def by_us(rule: str, steps: int = STEPS) -> Method:
     """Our Integrated Gradients."""
-    return lambda model, x, target: integrated_gradients(
-        model.network, x, target, rule=rule, steps=steps
-    ).values
+    return lambda model, x, target: (
+        integrated_gradients(model.network, x, target, rule=rule, steps=steps).values
+    )
 
 
 def by_x_gradient(model: PretrainedModel, x: Tensor, target: Target) -> Tensor:
@@ -235,9 +235,7 @@ def time_x_gradient(
     long: list[float] = []
     for _ in range(repeats):
         fast += interleaved_seconds(short, 10, x.device)
-        long += interleaved_seconds(
-            [lambda: by_captum(rows)(model, x, target)], 1, x.device
-        )
+        long += interleaved_seconds([lambda: by_captum(rows)(model, x, target)], 1, x.device)
     return sorted(fast)[len(fast) // 2], sorted(long)[len(long) // 2]
 
 

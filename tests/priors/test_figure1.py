@@ -1,0 +1,127 @@
+"""Figure 1: training, summary, and file."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.priors.small_cohorts import make_cohort
+from xdnn_core.errors import UserError
+from xdnn_core.experiments import figure1
+from xdnn_core.experiments.figure1_summary import (
+    FIGURE_METHODS,
+    PAPER,
+    describe,
+    load_results,
+    save_results,
+    summarise,
+)
+
+MEANS = {
+    "none": 0.70, "none_without_bias": 0.69, "rrr": 0.71, "gradient": 0.72,
+    "expected_gradients:1": 0.75, "x_gradient": 0.74, "expected_gradients:2": 0.76,
+}  # fmt: skip
+
+
+def made_results(replicates: int = 4) -> pd.DataFrame:
+    """Test scores of mean MEANS at the strength that validation prefers."""
+    rows = []
+    for key, mean in MEANS.items():
+        name, _, samples = key.partition(":")
+        strengths = [0.0] if name.startswith("none") else [0.1, 1.0]
+        if key == "expected_gradients:2":
+            strengths = [1.0]
+        for strength in strengths:
+            for replicate in range(replicates):
+                wobble = 0.01 * (replicate - (replicates - 1) / 2)
+                rows.append(
+                    {
+                        "method": name,
+                        "samples": int(samples or 0),
+                        "strength": strength,
+                        "replicate": replicate,
+                        "validation_auc": 0.6 + 0.1 * strength,
+                        "test_auc": mean + wobble if strength != 0.1 else 0.99,
+                        "gini": 0.5,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def test_both_panels_at_the_strength_validation_chose() -> None:
+    figure = summarise(made_results(), make_cohort())
+    assert [score.method for score in figure.methods] == list(FIGURE_METHODS)
+    assert [score.samples for score in figure.references] == [1, 2]
+    x = figure.methods[-1]
+    assert (x.strength, x.replicates, x.undefined) == (1.0, 4, 0)
+    assert x.mean == pytest.approx(0.74)
+    spread = np.std([-0.015, -0.005, 0.005, 0.015], ddof=1)
+    assert x.two_sem == pytest.approx(2 * spread / 2)
+    assert x.paper == PAPER["x_gradient"]
+    assert figure.methods[2].paper is None  # the paper's RRR was not published as a number
+
+
+def test_says_which_cohort_and_where_the_order_differs() -> None:
+    figure = summarise(made_results(), make_cohort())
+    assert "not on the paper's NHANES I matrix" in figure.notes[0]
+    differing = [note for note in figure.notes if "in the paper below" in note]
+    assert len(differing) == 2
+    assert differing[0].startswith(
+        "Expected Gradients (k = 1) (0.750) is above X-Gradient (0.740) here, in the paper below "
+        "(0.749 and 0.767)"
+    )
+    assert "within two standard errors" in differing[0]
+
+
+def test_replicates_without_a_score_are_counted() -> None:
+    results = made_results()
+    at = (results["method"] == "none") & (results["replicate"] == 0)
+    results.loc[at, ["test_auc", "validation_auc"]] = np.nan
+    figure = summarise(results, make_cohort())
+    assert (figure.methods[0].replicates, figure.methods[0].undefined) == (3, 1)
+    assert "No prior: 1 replicates have no ROC-AUC and are left out." in figure.notes
+
+
+def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
+    results = made_results()
+    figure = summarise(results, make_cohort())
+    path = tmp_path / "figure1.parquet"
+    save_results(path, results, figure)
+    again, loaded = load_results(path)
+    pd.testing.assert_frame_equal(again, results)
+    assert describe(loaded) == describe(figure)
+    assert loaded.methods[0] == figure.methods[0]
+    results.to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="no result of figure1"):
+        load_results(tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="is not there"):
+        load_results(tmp_path / "none.parquet")
+
+
+def test_the_command_trains_writes_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = make_cohort(rows=60, features=3)
+    table = pd.DataFrame(cohort.features, columns=["a", "b", "c"])
+    table.assign(died=cohort.labels.astype(int)).to_csv(tmp_path / "mine.csv", index=False)
+    parser = argparse.ArgumentParser()
+    figure1.add_arguments(parser)
+    options = [
+        "--cohort", str(tmp_path / "mine.csv"), "--outcome", "died", "--replicates", "2",
+        "--epochs", "2", "--references", "2", "--device", "cpu", "--work", str(tmp_path / "work"),
+        "--out", str(tmp_path / "figure.parquet"),
+    ]  # fmt: skip
+    assert figure1.main(parser.parse_args(options)) == 0
+    printed = capsys.readouterr().out
+    assert "mine: died = 1, 60 people, 3 features, 2 replicates" in printed
+    blocks = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("*.parquet")}
+    assert len(blocks) == 2 + 4 * 5 + 1
+    assert figure1.main(parser.parse_args(options)) == 0
+    assert {path: path.stat().st_mtime_ns for path in blocks} == blocks
+    assert capsys.readouterr().out == printed
+    results, figure = load_results(tmp_path / "figure.parquet")
+    assert len(results) == 2 * (2 + 4 * 5 + 1)
+    assert figure.references[-1].samples == 2
+    assert figure.references[0].strength == figure.references[1].strength

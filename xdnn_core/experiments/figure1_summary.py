@@ -1,0 +1,275 @@
+"""Figure 1 as numbers: scores beside the paper's, in what order they differ, and their file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xdnn_core.data.cohort import Cohort
+from xdnn_core.errors import UserError
+from xdnn_core.models.checkpoints import replacing
+from xdnn_core.priors.methods import parse_method
+from xdnn_core.priors.sweep import choose_strengths
+
+FIGURE_METHODS: Final = (
+    "none", "none_without_bias", "rrr", "gradient", "expected_gradients:1", "x_gradient",
+)  # fmt: skip
+_METADATA: Final = b"xdnn"
+
+
+@dataclass(frozen=True)
+class PaperValue:
+    """A number of the paper: mean test ROC-AUC over 200 replicates and twice its standard error.
+
+    `two_sem` is NaN where it was not published.
+    """
+
+    mean: float
+    two_sem: float
+
+
+# Recomputed from the authors' published per-replicate results (Hesse et al. 2021, Figure 1).
+PAPER: Final[dict[str, PaperValue]] = {
+    "none": PaperValue(0.7077, 0.0042),
+    "none_without_bias": PaperValue(0.7056, 0.0047),
+    "x_gradient": PaperValue(0.7673, float("nan")),
+    "expected_gradients:1": PaperValue(0.7486, 0.0058),
+    "expected_gradients:2": PaperValue(0.7518, 0.0059),
+    "expected_gradients:4": PaperValue(0.7603, 0.0054),
+    "expected_gradients:8": PaperValue(0.7607, 0.0057),
+    "expected_gradients:16": PaperValue(0.7640, 0.0055),
+    "expected_gradients:32": PaperValue(0.7679, 0.0048),
+    "expected_gradients:64": PaperValue(0.7687, 0.0050),
+    "expected_gradients:128": PaperValue(0.7722, 0.0047),
+}
+PAPER_CHOSEN_STRENGTHS: Final = {
+    "rrr": 0.1, "gradient": 0.1, "x_gradient": 1.0, "expected_gradients:1": 1.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Score:
+    """Test ROC-AUC of one method at its chosen strength.
+
+    Attributes
+    ----------
+    method, title
+        Key ("expected_gradients:8") and readable name.
+    samples
+        References k; 0 for methods without.
+    strength
+        λ chosen by validation; 0 without a prior.
+    mean, two_sem
+        Over replicates with a test ROC-AUC: mean, and twice its standard error.
+    replicates
+        How many those are.
+    undefined
+        Replicates left out because a ROC-AUC is not defined.
+    validation_mean
+        Mean validation ROC-AUC at that strength, by which it was chosen.
+    gini
+        Mean Gini of the attributions at the best epoch.
+    paper
+        The paper's value, None where it published none.
+    """
+
+    method: str
+    title: str
+    samples: int
+    strength: float
+    mean: float
+    two_sem: float
+    replicates: int
+    undefined: int
+    validation_mean: float
+    gini: float
+    paper: PaperValue | None
+
+
+@dataclass(frozen=True)
+class Figure1:
+    """Both panels.
+
+    Attributes
+    ----------
+    cohort, cohort_title, outcome
+        What it was trained on.
+    rows, features
+        Size of the cohort.
+    replicates
+        Asked for; each score says how many it has.
+    methods
+        Left panel.
+    references
+        Right panel: Expected Gradients by k, all at the strength chosen for k = 1.
+    notes
+        A sentence for each pair of methods whose order differs from the paper's, and for what
+        else a reader should know.
+    """
+
+    cohort: str
+    cohort_title: str
+    outcome: str
+    rows: int
+    features: int
+    replicates: int
+    methods: tuple[Score, ...]
+    references: tuple[Score, ...]
+    notes: tuple[str, ...]
+
+
+def summarise(results: pd.DataFrame, cohort: Cohort) -> Figure1:
+    """Reduce per-replicate results to the two panels.
+
+    Parameters
+    ----------
+    results
+        From `run_figure1`.
+    cohort
+        That they were trained on.
+
+    Returns
+    -------
+    Figure1
+    """
+    chosen = choose_strengths(results)
+    scores = {key: _score(results, key, strength) for key, strength in chosen.items()}
+    by_references = sorted(
+        (score for key, score in scores.items() if key.startswith("expected_gradients")),
+        key=lambda score: score.samples,
+    )
+    methods = tuple(scores[key] for key in FIGURE_METHODS if key in scores)
+    return Figure1(
+        cohort=cohort.name,
+        cohort_title=cohort.title,
+        outcome=cohort.outcome,
+        rows=len(cohort),
+        features=cohort.features.shape[1],
+        replicates=int(results["replicate"].nunique()),
+        methods=methods,
+        references=tuple(by_references),
+        notes=(*_caveats(cohort, methods), *_order_notes([*methods, *by_references])),
+    )
+
+
+def _score(results: pd.DataFrame, key: str, strength: float) -> Score:
+    method = parse_method(key)
+    at = (results["method"] == method.name) & (results["samples"] == method.samples)
+    rows = results[at & (results["strength"] == strength)]
+    tests = rows["test_auc"].dropna()
+    return Score(
+        method=key,
+        title=method.title,
+        samples=method.samples,
+        strength=strength,
+        mean=float(tests.mean()),
+        two_sem=float(2 * tests.sem()),
+        replicates=len(tests),
+        undefined=len(rows) - len(tests),
+        validation_mean=float(rows["validation_auc"].mean()),
+        gini=float(rows["gini"].mean()),
+        paper=PAPER.get(key),
+    )
+
+
+def _caveats(cohort: Cohort, methods: tuple[Score, ...]) -> list[str]:
+    notes = []
+    if cohort.name != "nhanes1":
+        notes.append(
+            f"Trained on {cohort.title} ({len(cohort):,} people, {cohort.features.shape[1]} "
+            "features), not on the paper's NHANES I matrix (13,442 × 118): levels are not "
+            "comparable, only the order of the methods is."
+        )
+    for score in methods:
+        if score.undefined:
+            notes.append(
+                f"{score.title}: {score.undefined} replicates have no ROC-AUC and are left out."
+            )
+    return notes
+
+
+def _order_notes(scores: list[Score]) -> list[str]:
+    """Pairs of methods whose order here is not the paper's, each pair once."""
+    known = {score.method: score for score in scores if score.paper is not None}
+    notes = []
+    for first, second in combinations(known.values(), 2):
+        assert first.paper is not None
+        assert second.paper is not None
+        here, there = first.mean - second.mean, first.paper.mean - second.paper.mean
+        if here * there >= 0:
+            continue
+        high, low = (first, second) if here > 0 else (second, first)
+        above, below = high.paper, low.paper
+        assert above is not None
+        assert below is not None
+        within = abs(here) <= (first.two_sem**2 + second.two_sem**2) ** 0.5
+        notes.append(
+            f"{high.title} ({high.mean:.3f}) is above {low.title} ({low.mean:.3f}) here, in the "
+            f"paper below ({above.mean:.3f} and {below.mean:.3f})"
+            + ("; the difference here is within two standard errors." if within else ".")
+        )
+    return notes
+
+
+def save_results(path: Path, results: pd.DataFrame, figure: Figure1) -> None:
+    """Write the per-replicate results with the summary in the file's metadata, atomically."""
+    table = pa.Table.from_pandas(results, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), _METADATA: json.dumps(asdict(figure)).encode()}
+    with replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+
+
+def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
+    """Read what `save_results` wrote.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or no such result.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not there; make it with python -m xdnn_core figure1.")
+    table = pq.read_table(path)
+    stored = (table.schema.metadata or {}).get(_METADATA)
+    if stored is None:
+        raise UserError(
+            f"{path} is no result of figure1; make it with python -m xdnn_core figure1."
+        )
+    values = json.loads(stored)
+    for panel in ("methods", "references"):
+        values[panel] = tuple(
+            Score(**score | {"paper": PaperValue(**score["paper"]) if score["paper"] else None})
+            for score in values[panel]
+        )
+    return table.to_pandas(), Figure1(**values | {"notes": tuple(values["notes"])})
+
+
+def describe(figure: Figure1) -> str:
+    """Both panels as a table in plain text, with the notes."""
+    lines = [
+        f"{figure.cohort_title}: {figure.outcome}, {figure.rows:,} people, {figure.features} "
+        f"features, {figure.replicates} replicates",
+        "",
+        f"{'method':<34}{'λ':>7}{'test ROC-AUC':>20}{'paper':>20}{'Gini':>8}",
+    ]
+    shown = dict.fromkeys([*figure.methods, *figure.references])
+    for score in shown:
+        paper = "" if score.paper is None else _plus_minus(score.paper.mean, score.paper.two_sem)
+        strength = f"{score.strength:g}" if parse_method(score.method).card.regularised else "–"
+        lines.append(
+            f"{score.title:<34}{strength:>7}{_plus_minus(score.mean, score.two_sem):>20}"
+            f"{paper:>20}{score.gini:>8.3f}"
+        )
+    return "\n".join([*lines, "", "± is two standard errors. λ was chosen on validation scores.",
+                      *figure.notes])  # fmt: skip
+
+
+def _plus_minus(mean: float, two_sem: float) -> str:
+    return f"{mean:.4f}" if two_sem != two_sem else f"{mean:.4f} ± {two_sem:.4f}"

@@ -1,0 +1,203 @@
+"""Attribution priors for any network: the penalty as a loss that autograd can go through.
+
+The stacked trainer has the same penalties in closed form; this is the general route, and what
+its gradients are tested against::
+
+    loss = criterion(network(x), y) + strength * attribution_prior_loss(network, x, "x_gradient")
+    loss.backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, logsigmoid
+
+from xdnn_core.attribution.quadrature import quadrature
+from xdnn_core.attribution.target import Target, check_target, select_target
+from xdnn_core.checks import check_inputs
+from xdnn_core.homogeneity import require_homogeneous_layers
+from xdnn_core.priors.methods import PriorMethod, parse_method
+from xdnn_core.priors.penalties import find_penalty
+from xdnn_core.priors.sampling import PathDraws
+
+PenaltyFunction = Callable[[Tensor], Tensor]
+
+
+def attribution_prior_loss(
+    network: nn.Module,
+    inputs: Tensor,
+    method: str | PriorMethod,
+    penalty: str | PenaltyFunction = "gini",
+    *,
+    target: Target = None,
+    references: Tensor | None = None,
+    draws: PathDraws | None = None,
+) -> Tensor:
+    """Return Ω(attributions) of a batch, to be added to a training loss.
+
+    Parameters
+    ----------
+    network
+        Maps (B, ...) to logits (B, classes), (B, 1) or (B,). Its own training or evaluation
+        mode is used.
+    inputs
+        x, (B, ...).
+    method
+        A name such as ``"x_gradient"`` or ``"expected_gradients:8"``, see `METHODS`.
+    penalty
+        ``"gini"``, ``"l1"``, or any function from attributions (B, ...) to a scalar.
+    target, references, draws
+        As in `training_attributions`.
+
+    Returns
+    -------
+    Tensor
+        A scalar that can be differentiated by the network's parameters. Methods without a prior
+        give 0.
+
+    Raises
+    ------
+    ValueError
+        If the method or penalty is unknown, does not fit, or the inputs are not finite.
+    NotHomogeneousError
+        X-Gradient on a network with a layer that breaks F(αx) = αF(x).
+
+    Source: Erion et al. 2021, Equation 1.
+    """
+    method = parse_method(method)
+    if not method.card.regularised:
+        return inputs.new_zeros(())
+    omega = find_penalty(penalty) if isinstance(penalty, str) else penalty
+    value = omega(
+        training_attributions(
+            network, inputs, method, target=target, references=references, draws=draws
+        )
+    )
+    if value.numel() != 1:
+        raise ValueError(
+            f"The penalty returned a tensor of shape {tuple(value.shape)}; it must return one "
+            "number."
+        )
+    return value.reshape(())
+
+
+def training_attributions(
+    network: nn.Module,
+    inputs: Tensor,
+    method: str | PriorMethod,
+    *,
+    target: Target = None,
+    references: Tensor | None = None,
+    draws: PathDraws | None = None,
+) -> Tensor:
+    """Return attributions of a batch with the graph to differentiate them again.
+
+    Parameters
+    ----------
+    network, inputs, method
+        As in `attribution_prior_loss`.
+    target
+        Class index, one per input (B,), or None for a network with one output. RRR sums the
+        log-probabilities of all classes and takes none.
+    references
+        Expected Gradients: rows to draw from, (M, ...); None for the inputs themselves.
+    draws
+        Expected Gradients: the random choices, of one replicate (1, B, k); None draws new ones
+        from torch's generator, references as a permutation of copies of `references`.
+
+    Returns
+    -------
+    Tensor
+        (B, ...), the shape of the inputs.
+
+    Raises
+    ------
+    ValueError, NotHomogeneousError
+        As in `attribution_prior_loss`.
+    """
+    check_inputs(inputs)
+    method = parse_method(method)
+    if method.name == "expected_gradients":
+        return _expected_gradients(network, inputs, method.samples, target, references, draws)
+    if method.name == "integrated_gradients":
+        return _integrated_gradients(network, inputs, method.samples, target)
+    if method.name == "rrr":
+        return _slope(network, inputs, _summed_log_probabilities)
+    if method.name == "x_gradient":
+        require_homogeneous_layers(network)
+    slope = _slope(network, inputs, lambda outputs: _picked(outputs, target))
+    return slope if method.name == "gradient" else inputs * slope
+
+
+def _slope(network: nn.Module, rows: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+    """∂ Σ score(F(rows)) / ∂rows with its graph, the shape of the rows."""
+    with torch.enable_grad():
+        rows = rows.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(score(network(rows)).sum(), rows, create_graph=True)
+    return slope
+
+
+def _picked(outputs: Tensor, target: Target) -> Tensor:
+    check_target(target, outputs)
+    return select_target(outputs, target)
+
+
+def _summed_log_probabilities(outputs: Tensor) -> Tensor:
+    """Σ over classes of log p, (B,); one output is a logit of two classes."""
+    if outputs.ndim == 1 or outputs.shape[1] == 1:
+        return (logsigmoid(outputs) + logsigmoid(-outputs)).reshape(len(outputs))
+    return log_softmax(outputs, dim=1).sum(dim=1)
+
+
+def _expected_gradients(
+    network: nn.Module,
+    inputs: Tensor,
+    samples: int,
+    target: Target,
+    references: Tensor | None,
+    draws: PathDraws | None,
+) -> Tensor:
+    """Mean over k draws of (x − r) ⊙ F'(r + t(x − r)); samples folded into rows."""
+    pool = inputs.detach() if references is None else references.to(inputs)
+    if pool.shape[1:] != inputs.shape[1:] or len(pool) == 0:
+        raise ValueError(
+            f"references have shape {tuple(pool.shape)}; needed are rows shaped like the inputs, "
+            f"{tuple(inputs.shape[1:])}."
+        )
+    if draws is None:
+        draws = _draw(len(inputs), samples, len(pool), inputs.device)
+    chosen = pool[draws.references[0]]  # (B, k, ...)
+    t = draws.positions[0].to(inputs)
+    t = t.view(*t.shape, *[1] * (inputs.ndim - 1))  # (B, k) -> (B, k, 1, ...)
+    delta = inputs.detach()[:, None] - chosen
+    slope = _slope_at_points(network, chosen + t * delta, target)
+    return (delta * slope).mean(dim=1)  # (B, k, ...) -> (B, ...)
+
+
+def _draw(rows: int, samples: int, references: int, device: torch.device) -> PathDraws:
+    """Draw from torch's generator: permuted copies of the references, t uniform."""
+    count = rows * samples
+    copies = -(-count // references)
+    index = torch.randperm(copies * references, device=device)[:count] % references
+    positions = torch.rand(1, rows, samples, dtype=torch.float64, device=device)
+    return PathDraws(index.view(1, rows, samples), positions)
+
+
+def _integrated_gradients(network: nn.Module, inputs: Tensor, steps: int, target: Target) -> Tensor:
+    """Σ_s w_s · x ⊙ F'(t_s x), Gauss–Legendre, baseline 0."""
+    nodes, weights = (each.to(inputs) for each in quadrature("gauss_legendre", steps))
+    shape = (1, steps, *[1] * (inputs.ndim - 1))
+    points = inputs.detach()[:, None] * nodes.view(shape)  # (B, n, ...)
+    slope = _slope_at_points(network, points, target)
+    return inputs.detach() * (slope * weights.view(shape)).sum(dim=1)
+
+
+def _slope_at_points(network: nn.Module, points: Tensor, target: Target) -> Tensor:
+    """Gradient of the target output at path points, (B, k, ...)."""
+    if isinstance(target, Tensor) and target.ndim == 1:
+        target = target.repeat_interleave(points.shape[1])  # (B,) -> (B*k,)
+    rows = points.flatten(0, 1)  # (B, k, ...) -> (B*k, ...)
+    return _slope(network, rows, lambda outputs: _picked(outputs, target)).view_as(points)

@@ -1,0 +1,146 @@
+"""The data of R replicates on one device: every replicate has its own random split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from xdnn_core.data.cohort import Cohort
+from xdnn_core.data.splitting import Split, split_cohort
+from xdnn_core.priors.stack import padded
+
+
+@dataclass(frozen=True)
+class SplitStack:
+    """Standardised rows of R splits of one cohort.
+
+    Attributes
+    ----------
+    features
+        d. Matrices are D wide, d padded with zeros, see `padded`.
+    x
+        Training rows, then validation rows, (R, n + v, D).
+    y
+        Their labels, (R, n + v).
+    train
+        n.
+    test_index
+        Rows of `table` every replicate is tested on, (R, m).
+    table
+        The whole cohort, standardised once over all rows so that it survives float32; (N, D),
+        NaN where a value is missing.
+    labels
+        Of the table, (N,).
+    test_scale, test_shift
+        Bring a row of the table to a replicate's own standardisation: scale·row + shift, (R, D).
+    """
+
+    features: int
+    x: Tensor
+    y: Tensor
+    train: int
+    test_index: Tensor
+    table: Tensor
+    labels: Tensor
+    test_scale: Tensor
+    test_shift: Tensor
+
+    @property
+    def replicates(self) -> int:
+        """R."""
+        return len(self.x)
+
+    @property
+    def validation_labels(self) -> Tensor:
+        """(R, v)."""
+        return self.y[:, self.train :]
+
+    def test_rows(self, replicate: int, part: slice = slice(None)) -> Tensor:
+        """Test rows of one replicate in its own standardisation, (m, D).
+
+        A missing value is imputed with the training mean, which standardises to 0.
+        """
+        rows = self.table[self.test_index[replicate, part]]
+        return torch.nan_to_num(rows * self.test_scale[replicate] + self.test_shift[replicate])
+
+    @property
+    def test_labels(self) -> Tensor:
+        """(R, m)."""
+        return self.labels[self.test_index]
+
+
+def stack_splits(
+    cohort: Cohort,
+    seeds: Sequence[int],
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> SplitStack:
+    """Split a cohort once a seed and put everything on a device.
+
+    Parameters
+    ----------
+    cohort
+        Features and labels.
+    seeds
+        One a replicate, as scikit-learn's ``random_state``.
+    device, dtype
+        Where and how to hold it.
+
+    Returns
+    -------
+    SplitStack
+
+    Raises
+    ------
+    ValueError
+        If the cohort is too small to split.
+    """
+    splits = [split_cohort(cohort, seed) for seed in seeds]
+    seen = [np.concatenate([split.train, split.validation]) for split in splits]
+    rows = [
+        split.standardise(cohort.features[index]) for split, index in zip(splits, seen, strict=True)
+    ]
+    table, mean, scale = _standardised_table(cohort.features)
+
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.tensor(array, device=device, dtype=dtype)
+
+    def wide(array: np.ndarray) -> Tensor:
+        return pad(tensor(array), (0, padded(features) - features))
+
+    features = cohort.features.shape[1]
+    return SplitStack(
+        features=features,
+        x=wide(np.stack(rows)),
+        y=tensor(cohort.labels[np.stack(seen)]),
+        train=len(splits[0].train),
+        test_index=torch.tensor(np.stack([split.test for split in splits]), device=device),
+        table=wide(table),
+        labels=tensor(cohort.labels),
+        test_scale=wide(np.stack([_test_scale(split, scale) for split in splits])),
+        test_shift=wide(np.stack([_test_shift(split, mean) for split in splits])),
+    )
+
+
+def _standardised_table(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All rows to mean 0 and deviation 1, with the means and deviations used, (d,) each."""
+    present = np.isfinite(features)
+    count = np.maximum(present.sum(axis=0), 1)
+    mean = np.where(present, features, 0).sum(axis=0) / count
+    centred = features - mean
+    scale = np.sqrt((np.where(present, centred, 0) ** 2).sum(axis=0) / count)
+    scale[scale == 0] = 1
+    return centred / scale, mean, scale
+
+
+def _test_scale(split: Split, scale: np.ndarray) -> np.ndarray:
+    return np.where(split.empty, 0, scale / split.scale)
+
+
+def _test_shift(split: Split, mean: np.ndarray) -> np.ndarray:
+    return np.where(split.empty, 0, (mean - split.mean) / split.scale)

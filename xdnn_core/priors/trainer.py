@@ -1,0 +1,371 @@
+"""Live training: a thread that trains, and an immutable snapshot of it at any moment.
+
+The thread knows nothing of the screen. Commands only set flags that it reads between tiles of
+replicates, so each returns at once and takes effect within a fraction of an epoch.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import torch
+
+from xdnn_core.data.cohort import Cohort
+from xdnn_core.device import resolve_device
+from xdnn_core.errors import UserError
+from xdnn_core.priors.ensemble import ShouldStop
+from xdnn_core.priors.live_curve import LiveCurve, require_memory
+from xdnn_core.priors.live_state import (
+    LiveConfig,
+    Snapshot,
+    State,
+    StrengthMark,
+    check_strength,
+)
+from xdnn_core.priors.slots import SLOTS, TrainingSlots, compute_on_one_core
+from xdnn_core.priors.splits import stack_splits
+
+_PUBLISH_SECONDS = 0.05
+_TEST_SECONDS = 1.0  # between two test scorings while training,
+_TEST_SHARE = 9  # which take at most a tenth of the time
+_PACE_EPOCHS = 20  # the recent pace is measured over
+
+
+class LiveTrainer:
+    """Train a cohort with several priors side by side, steered while it goes on.
+
+    Parameters
+    ----------
+    cohort
+        What to train on.
+    config
+        Of the first run.
+    device
+        Where to train; None for the best at hand.
+    slots
+        Places to train in, shared with other trainers.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        config: LiveConfig | None = None,
+        device: torch.device | str | None = None,
+        slots: TrainingSlots = SLOTS,
+    ) -> None:
+        config = config or LiveConfig()
+        self._cohort = cohort
+        self._device = resolve_device(device)
+        self._slots = slots
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        # Commands, written under the lock, read by the thread.
+        self._running = False
+        self._steps = 0
+        self._stopped = False
+        self._new_config: LiveConfig | None = None
+        self._strength = config.strength
+        self._marks: list[StrengthMark] = []
+        # The run, owned by the thread.
+        self._config = config
+        self._curves: list[LiveCurve] = []
+        self._round_strength: float | None = None  # λ of the epoch under way
+        self._next_epoch = 0  # the first one a new λ acts on
+        self._seconds = 0.0
+        self._ticks: list[float] = []
+        self._published = self._tested = self._test_cost = 0.0
+        self._snapshot = self._blank("ready", version=0)
+
+    def start(self) -> None:
+        """Train until paused or finished; does nothing when finished or stopped."""
+        self._command(running=True)
+
+    def pause(self) -> None:
+        """Stop training after the tile at work; `start` or `step` go on from there."""
+        self._command(running=False)
+
+    def step(self) -> None:
+        """Train one epoch and pause."""
+        self._command(running=False, steps=1)
+
+    def stop(self) -> None:
+        """End the thread for good. Only sets a flag: it may be called from anywhere."""
+        with self._wake:
+            self._stopped = True
+            if not self.alive:
+                self._snapshot = replace(
+                    self._snapshot, state="stopped", version=self._snapshot.version + 1
+                )
+            self._wake.notify_all()
+
+    def reset(self, config: LiveConfig | None = None) -> None:
+        """Throw the run away and be ready for a new one.
+
+        Parameters
+        ----------
+        config
+            Of the new run; None keeps the old one, with λ as last set.
+        """
+        with self._wake:
+            self._running, self._steps = False, 0
+            base = self._new_config or self._config
+            self._new_config = config or replace(base, strength=self._strength)
+            self._config_changed()
+
+    def set_strength(self, strength: float) -> None:
+        """Change λ from the next epoch on, and mark the change.
+
+        Parameters
+        ----------
+        strength
+            0 for off, or 0.001 to 1000.
+
+        Raises
+        ------
+        UserError
+            If it is out of range.
+        """
+        check_strength(strength)
+        with self._wake:
+            if strength == self._strength:
+                return
+            self._strength = strength
+            config = self._snapshot.config
+            if self._next_epoch:
+                self._marks = [m for m in self._marks if m.epoch != self._next_epoch]
+                self._marks.append(StrengthMark(self._next_epoch, strength))
+            else:  # nothing is trained yet: it is what the run starts with
+                config = replace(config, strength=strength)
+                if self._new_config is None:
+                    self._config = config
+                else:
+                    self._new_config = config
+            self._snapshot = replace(
+                self._snapshot,
+                version=self._snapshot.version + 1,
+                config=config,
+                strength=strength,
+                marks=tuple(self._marks),
+            )
+            self._wake.notify_all()
+
+    def snapshot(self) -> Snapshot:
+        """The latest picture of the run; never waits for training."""
+        return self._snapshot
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread to end, at most `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    # Commands
+
+    def _command(self, running: bool, steps: int = 0) -> None:
+        with self._wake:
+            if self._stopped:
+                return
+            self._running = running
+            self._steps = self._steps + steps if steps else 0
+            if running or steps:
+                self._ensure_thread()
+            self._wake.notify_all()
+
+    def _config_changed(self) -> None:
+        """Show the blank run at once; the thread clears the old one when it gets to it."""
+        assert self._new_config is not None
+        self._strength = self._new_config.strength
+        self._marks = []
+        self._next_epoch = 0
+        version = self._snapshot.version + 1
+        state: State = "stopped" if self._stopped else "ready"
+        self._snapshot = self._blank(state, version, self._new_config)
+        self._wake.notify_all()
+
+    def _ensure_thread(self) -> None:
+        if not self.alive:
+            self._thread = threading.Thread(target=self._work, name="live-training", daemon=True)
+            self._thread.start()
+
+    def _interrupted(self) -> bool:
+        """Whether the thread should leave what it is at."""
+        idle = not self._running and self._steps == 0
+        return self._stopped or self._new_config is not None or idle
+
+    # The thread
+
+    def _work(self) -> None:
+        compute_on_one_core()
+        state: State = "failed"
+        reason = ""
+        try:
+            while self._await_orders():
+                self._train()
+            state = "stopped"
+        except UserError as error:  # a cohort that cannot be split
+            reason = str(error)
+        finally:  # a mistake of ours is shown too, and goes on to be seen
+            if state == "failed" and not reason:
+                reason = f"Training broke off: {sys.exc_info()[1]!r}"
+            self._publish(state, error=reason)
+
+    def _await_orders(self) -> bool:
+        """Sleep until there is something to do; False to end."""
+        with self._wake:
+            while True:
+                if self._stopped:
+                    return False
+                if self._new_config is not None:
+                    self._config, self._new_config = self._new_config, None
+                    self._curves, self._ticks = [], []
+                    self._round_strength, self._next_epoch, self._seconds = None, 0, 0.0
+                if not self._interrupted() and not self._finished:
+                    return True
+                self._running, self._steps = False, 0  # finished: nothing left to run
+                self._wake.wait()
+
+    def _train(self) -> None:
+        """Train until interrupted or finished, in a place of its own."""
+        with self._slots.claim(self._interrupted, self._tell_waiting) as got:
+            if got and not self._interrupted():
+                self._prepare()
+                self._train_epochs()
+            with self._wake:
+                if self._stopped or self._new_config is not None:
+                    return
+                if self._finished:
+                    self._running, self._steps = False, 0
+            self._publish("training" if self._finished else self._idle_state)
+            self._score(lambda: self._stopped or self._new_config is not None or self._running)
+            self._publish(self._idle_state)
+
+    @property
+    def _finished(self) -> bool:
+        return bool(self._curves) and self._epoch >= self._config.epochs
+
+    @property
+    def _idle_state(self) -> State:
+        if self._finished:
+            return "finished"
+        return "paused" if self._curves else "ready"
+
+    @property
+    def _epoch(self) -> int:
+        """Epochs that every method has finished."""
+        return min((curve.ensemble.epoch for curve in self._curves), default=0)
+
+    def _prepare(self) -> None:
+        """Split the cohort and make the networks, unless the run exists."""
+        if self._curves:
+            return
+        self._publish("preparing")
+        config = self._config
+        require_memory(config, self._cohort.features.shape[1], self._device)
+        seeds = range(config.seed, config.seed + config.replicates)
+        splits = stack_splits(self._cohort, seeds, self._device)
+        self._curves = [
+            LiveCurve(method, splits, config, self._cohort.columns) for method in config.methods
+        ]
+
+    def _train_epochs(self) -> None:
+        self._publish("training")
+        self._tested = time.monotonic()
+        while not self._finished and not self._interrupted():
+            began = time.monotonic()
+            if not self._train_one_epoch():
+                break
+            now = time.monotonic()
+            self._seconds += now - began
+            self._ticks = [*self._ticks[-_PACE_EPOCHS:], now]
+            with self._wake:
+                if self._new_config is None:  # else the steps are the new run's
+                    self._steps = max(0, self._steps - 1)
+            if now - self._tested > max(_TEST_SECONDS, _TEST_SHARE * self._test_cost):
+                self._score(self._interrupted)
+            if now - self._published > _PUBLISH_SECONDS:
+                self._publish("training")
+            self._keep_pace(began)
+        self._ticks = []
+
+    def _train_one_epoch(self) -> bool:
+        """One epoch of every method; False if interrupted, to be completed by the next call."""
+        with self._wake:
+            if self._new_config is not None:
+                return False
+            if self._round_strength is None:
+                self._round_strength = self._strength
+                self._next_epoch = self._epoch + 1
+        while (curve := self._behind()) is not None:
+            curve.ensemble.strength = self._round_strength
+            if not curve.step(self._interrupted):
+                return False
+        self._round_strength = None
+        return True
+
+    def _behind(self) -> LiveCurve | None:
+        """The first method that has not finished the epoch under way."""
+        waiting = (curve for curve in self._curves if curve.ensemble.epoch < self._next_epoch)
+        return next(waiting, None)
+
+    def _keep_pace(self, began: float) -> None:
+        """Sleep until the epoch that began then has had its share of time, or a command comes."""
+        if self._config.epochs_per_second is None:
+            return
+        due = began + 1 / self._config.epochs_per_second
+        with self._wake:
+            while not self._interrupted() and (left := due - time.monotonic()) > 0:
+                self._wake.wait(left)
+
+    def _score(self, should_stop: ShouldStop) -> None:
+        """Test ROC-AUC where a new best epoch has come up."""
+        began = time.monotonic()
+        for curve in self._curves:
+            if not curve.score(should_stop):
+                break
+        self._tested = time.monotonic()
+        self._test_cost = self._tested - began
+
+    # Pictures
+
+    def _blank(self, state: State, version: int, config: LiveConfig | None = None) -> Snapshot:
+        config = config or self._config
+        return Snapshot(
+            version=version,
+            state=state,
+            epoch=0,
+            config=config,
+            cohort=self._cohort.name,
+            cohort_title=self._cohort.title,
+            outcome=self._cohort.outcome,
+            strength=self._strength,
+        )
+
+    def _tell_waiting(self, ahead: int) -> None:
+        self._publish("waiting", waiting_behind=ahead)
+
+    def _publish(self, state: State, waiting_behind: int = 0, error: str = "") -> None:
+        curves = tuple(curve.picture() for curve in self._curves)
+        with self._wake:
+            if self._new_config is not None:  # a run that was thrown away
+                if state not in ("stopped", "failed"):
+                    return
+                curves = ()
+            span = self._ticks[-1] - self._ticks[0] if len(self._ticks) > 1 else 0.0
+            self._snapshot = replace(
+                self._blank(state, self._snapshot.version + 1, self._new_config),
+                epoch=self._epoch if curves else 0,
+                marks=tuple(self._marks),
+                curves=curves,
+                waiting_behind=waiting_behind,
+                seconds=self._seconds,
+                epochs_per_second=(len(self._ticks) - 1) / span if span else 0.0,
+                error=error,
+            )
+            self._published = time.monotonic()

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, urljoin, urlparse
 
 import numpy as np
 import pytest
@@ -238,6 +238,6 @@ def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, 
     assert overflow <= 0, "nothing sticks out sideways"
     neutral = {"light": (255, 255, 255), "dark": (16, 20, 28)}[scheme]
     source = page.get_by_alt_text("Difference of X-AlexNet for rooster").get_attribute("src")
-    picture = Image.open(io.BytesIO(page.request.get(server + source).body())).convert("RGB")
+    picture = Image.open(io.BytesIO(page.request.get(urljoin(server, source)).body())).convert("RGB")
     assert picture.getpixel((2, 2)) == neutral, "zero has the theme's neutral colour"
     context.close()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from torch import Tensor
 
 from pages.shared.progress import TimedBar
 from pages.shared.results import results
-from xdnn_core.attribution.captum_reference import Agreement, compare_with_captum
 from xdnn_core.comparison import (
     COARSE_STEPS,
     Comparison,
@@ -21,6 +21,9 @@ from xdnn_core.comparison import (
 from xdnn_core.device import heavy_work
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.wording import compact
+
+if TYPE_CHECKING:
+    from xdnn_core.attribution.captum_reference import Agreement
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,9 @@ def run_check(work: Work, settings: IntegrationSettings) -> None:
     asked = st.session_state.get("check")
     if asked is None:
         return
+    # Captum takes seconds to import, which the first picture should not wait for.
+    from xdnn_core.attribution.captum_reference import compare_with_captum
+
     number, method = asked
     model = work.models[number]
     options = {}

@@ -36,6 +36,12 @@ def wait_until_refined(page: Page) -> None:
     expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
 
 
+def wait_until_idle(page: Page) -> None:
+    """Wait until the server has nothing more to send."""
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def query(page: Page) -> dict[str, str]:
     """The address's parameters."""
     return {k: v[0] for k, v in parse_qs(urlparse(page.url).query).items()}
@@ -207,6 +213,7 @@ def test_the_captum_badge_appears_only_when_asked_for(server: str, page: Page) -
     expect(checks).to_have_count(4)
     checks.first.click()
     expect(page.get_by_text(re.compile("agrees with Captum: (0|[0-9]e-[0-9]+)"))).to_have_count(1)
+    wait_until_idle(page)
     checks.nth(2).click()
     expect(page.get_by_text("agrees with Captum")).to_have_count(2)
 

@@ -26,8 +26,9 @@ from xdnn_core.errors import UserError
 
 Progress = Callable[[int, int], None]
 
-# Larger chunks are slower on a CPU: their activations no longer fit its caches.
-_CPU_CHUNK = 32
+# On a CPU 16 to 32 rows are fastest: fewer leave cores idle, the activations of more no longer fit
+# the caches. The smaller number holds less memory and lets a user's cancel in sooner.
+_CPU_CHUNK = 16
 _GPU_CHUNK = 1024
 
 _CONVOLUTION_INPUT: dict[type[nn.Module], Callable[..., Tensor]] = {

@@ -245,6 +245,7 @@ def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, 
     assert overflow <= 0, "nothing sticks out sideways"
     neutral = {"light": (255, 255, 255), "dark": (16, 20, 28)}[scheme]
     source = page.get_by_alt_text("Difference of X-AlexNet for rooster").get_attribute("src")
-    picture = Image.open(io.BytesIO(page.request.get(urljoin(server, source)).body())).convert("RGB")
+    data = page.request.get(urljoin(server, source)).body()
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
     assert picture.getpixel((2, 2)) == neutral, "zero has the theme's neutral colour"
     context.close()

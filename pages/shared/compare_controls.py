@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from xdnn_core.comparison import IntegrationSettings, Prediction
     from xdnn_core.panels import DisplaySettings
 
-_HELP = "What is this?"
-
 
 def choose_pair() -> Pair:
     """Draw the choice of networks."""

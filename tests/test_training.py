@@ -16,18 +16,18 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from xdnn_core import training
 from xdnn_core.data.caltech101 import split_by_class
 from xdnn_core.data.crops import CropConfig, CropDataset
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.features import load_features
-from xdnn_core.training import TrainConfig, build_network, train_network
+from xdnn_core.training import TrainConfig, build_network, loop, train_network
+from xdnn_core.training.objective import loss, mix
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("round", "square", "tall")
-TINY = CropConfig(epochs=2, final_epochs=1, small_size=64, full_size=72)
+TINY = CropConfig(epochs=3, size=64)
 RECIPE = TrainConfig(biases=False, head=8, crops=TINY, batch=4, bf16=False, workers=0)
 
 
@@ -79,8 +79,6 @@ def test_crops_depend_on_seed_epoch_and_image_alone(images: ImageSet) -> None:
     second.epoch = 1
     assert not torch.equal(first[3][0], second[3][0])
     assert first[3][0].shape == (3, 64, 64)
-    second.epoch = 2
-    assert second[3][0].shape == (3, 72, 72), "the last epoch is at the full size"
 
 
 def test_training_is_reproducible_and_changes_every_weight(
@@ -97,17 +95,17 @@ def test_a_killed_run_resumes_to_the_same_weights(
     images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(images, tmp_path / "whole")
-    real = training._train_epoch
+    real = loop._train_epoch
 
     def killed_in_the_last_epoch(*args: object) -> float:
-        if args[6] == TINY.total_epochs - 1:
+        if args[6] == TINY.epochs - 1:
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(training, "_train_epoch", killed_in_the_last_epoch)
+    monkeypatch.setattr(loop, "_train_epoch", killed_in_the_last_epoch)
     with pytest.raises(KeyboardInterrupt):
         train(images, tmp_path / "broken")
-    monkeypatch.setattr(training, "_train_epoch", real)
+    monkeypatch.setattr(loop, "_train_epoch", real)
     assert_same(whole, train(images, tmp_path / "broken"))
 
 
@@ -120,15 +118,29 @@ def test_another_recipe_does_not_continue_a_checkpoint(images: ImageSet, tmp_pat
 def test_the_loss_is_the_textbook_formula() -> None:
     logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0]], dtype=torch.float64)
     taught = torch.tensor([[1.0, 1.0, 0.0], [0.0, 3.0, -2.0]], dtype=torch.float64)
-    labels = torch.tensor([0, 2])
+    wanted = torch.tensor([[0.7, 0.0, 0.3], [0.0, 0.0, 1.0]], dtype=torch.float64)
     config = replace(RECIPE, label_smoothing=0.0, distillation=0.25, temperature=4.0)
-    hard = -logits.log_softmax(1)[torch.arange(2), labels].mean()
+    hard = -(wanted * logits.log_softmax(1)).sum(1).mean()
     p, q = (taught / 4).softmax(1), (logits / 4).softmax(1)
     soft = 16 * (p * (p / q).log()).sum(1).mean()
-    assert torch.allclose(training._loss(logits, labels, None, config), hard)
-    assert torch.allclose(training._loss(logits, labels, taught, config), 0.75 * hard + 0.25 * soft)
-    same = training._loss(taught, labels, taught, replace(config, distillation=1.0))
+    assert torch.allclose(loss(logits, wanted, None, config), hard)
+    assert torch.allclose(loss(logits, wanted, taught, config), 0.75 * hard + 0.25 * soft)
+    same = loss(taught, wanted, taught, replace(config, distillation=1.0))
     assert abs(float(same)) < 1e-12, "nothing to learn from oneself"
+
+
+def test_images_and_labels_are_mixed_alike() -> None:
+    torch.manual_seed(0)
+    labels = torch.tensor([2, 0, 1, 2, 0])
+    # Images that are their labels, one-hot along the channels.
+    images = torch.nn.functional.one_hot(labels, 3).float()[:, :, None, None].expand(5, 3, 2, 2)
+    untouched, wanted = mix(images, labels, 3, 0.0)
+    assert torch.equal(untouched, images)
+    assert torch.equal(wanted.argmax(1), labels)
+    mixed, wanted = mix(images, labels, 3, 0.2)
+    assert not torch.equal(mixed, images)
+    assert torch.allclose(mixed, wanted[:, :, None, None].expand_as(mixed))
+    assert torch.allclose(wanted.sum(1), torch.ones(5))
 
 
 def test_a_teacher_changes_what_is_learned(images: ImageSet, tmp_path: Path) -> None:
@@ -140,7 +152,7 @@ def test_a_teacher_changes_what_is_learned(images: ImageSet, tmp_path: Path) -> 
     )
     assert any(not torch.equal(alone[key], with_teacher[key]) for key in alone)
     started = build_network(taught, 3, make_features())
-    training._take_weights(started, teacher)
+    loop._take_weights(started, teacher)
     assert all(torch.equal(v, teacher.state_dict()[k]) for k, v in started.state_dict().items())
     with pytest.raises(TypeError, match="teacher"):
         train(images, tmp_path / "c", taught)
@@ -183,7 +195,7 @@ def run_command(folder: Path, *launcher: str) -> str:
     save_file(make_features(), folder / "f.safetensors")
     command = [sys.executable, *launcher, "-m", "xdnn_core", "train", "caltech101", "--fp32"]
     command += ["--data", str(make_folder(folder / "data")), "--epochs", "1"]
-    command += ["--features", str(folder / "f.safetensors"), "--final-epochs", "0"]
+    command += ["--features", str(folder / "f.safetensors")]
     command += ["--out", str(folder / "out"), "--work", str(folder / "work"), "--device", "cpu"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

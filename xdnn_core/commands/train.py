@@ -21,13 +21,13 @@ from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.accuracy import Accuracy, measure_accuracy
+from xdnn_core.experiments.accuracy import measure_accuracy
 from xdnn_core.homogeneity import inspect_homogeneity
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.checkpoints import read_embedded, save_embedded
 from xdnn_core.models.features import load_features
-from xdnn_core.training import RECIPES, TrainConfig, leads, train_network
+from xdnn_core.training import RECIPES, TrainConfig, leads, train_network, wait_for_all
 
 _TITLES = {name: title for name, title, _ in EMBEDDED}
 
@@ -44,8 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go")
     parser.add_argument("--work", type=Path, default=Path("runs/caltech101"), help="checkpoints")
     parser.add_argument("--only", choices=sorted(RECIPES), help="train one of the pair")
-    parser.add_argument("--epochs", type=int, help="epochs at the small size, for a quick try")
-    parser.add_argument("--final-epochs", type=int, help="epochs at the full size")
+    parser.add_argument("--epochs", type=int, help="passes over the training set, for a quick try")
     parser.add_argument("--fp32", action="store_true", help="no bfloat16")
     parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
 
@@ -65,6 +64,7 @@ def main(args: argparse.Namespace) -> int:
     for name in [args.only] if args.only else RECIPES:
         config = _adjusted(RECIPES[name], args)
         _train_one(name, config, train, test, features, args)
+        wait_for_all()
     return 0
 
 
@@ -73,8 +73,6 @@ def _adjusted(config: TrainConfig, args: argparse.Namespace) -> TrainConfig:
     crops = config.crops
     if args.epochs is not None:
         crops = replace(crops, epochs=args.epochs)
-    if args.final_epochs is not None:
-        crops = replace(crops, final_epochs=args.final_epochs)
     return replace(config, crops=crops, bf16=config.bf16 and not args.fp32)
 
 
@@ -98,22 +96,20 @@ def _train_one(
     preprocessing = Preprocessing()
     recipe = asdict(config) | {"train_images": len(crops), "test_images": len(test)}
 
-    def store(top1: float, top5: float) -> None:
-        save_embedded(
-            path,
-            network,
-            title=_TITLES[name],
-            classes=train.classes,
-            preprocessing=preprocessing,
-            top1=top1,
-            top5=top5,
-            recipe=recipe,
-        )
-
-    # Stored twice: the accuracy written beside the weights is that of the stored weights.
-    store(0.0, 0.0)
-    found = _measure_stored(path, test, args.device)
-    store(100 * found.top1, 100 * found.top5)
+    # Measured as it will be stored, so that the accuracy beside the weights is theirs.
+    network = network.half().float()
+    place = resolve_device(args.device)
+    found = measure_accuracy(network.to(place), test, preprocessing, place)
+    save_embedded(
+        path,
+        network.cpu(),
+        title=_TITLES[name],
+        classes=train.classes,
+        preprocessing=preprocessing,
+        top1=100 * found.top1,
+        top5=100 * found.top5,
+        recipe=recipe,
+    )
     print(
         f"{path}: {path.stat().st_size / 1e6:.1f} MB, top-1 {found.top1:.2%}, "
         f"top-5 {found.top5:.2%} over {found.images} test images"
@@ -130,10 +126,3 @@ def _stored_teacher(out: Path, name: str) -> AlexNet:
     if not path.is_file():
         raise UserError(f"{path} is not there to learn from; train {name} first.")
     return read_embedded(path)[0]
-
-
-def _measure_stored(path: Path, test: ImageSet, device: str | None) -> Accuracy:
-    """Accuracy of the weights as they are on disk."""
-    network, description = read_embedded(path)
-    place = resolve_device(device)
-    return measure_accuracy(network.to(place), test, description.preprocessing, place)

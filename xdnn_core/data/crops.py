@@ -20,40 +20,24 @@ class CropConfig:
 
     Attributes
     ----------
-    epochs, final_epochs
-        Epochs at `small_size`, then epochs at `full_size`.
-    small_size, full_size
-        Side of the training input, pixels.
-    smallest, final_smallest
-        Smallest side of a crop as a share of the image's short side, at the small size and at
-        the full one. An average crop then shows things as large as a test image does.
+    epochs
+        Passes over the training set.
+    size
+        Side of the training input, pixels: that of the test images, so that the pooling before
+        the fully connected layers sees the same grid in both.
+    smallest
+        Smallest side of a crop as a share of the image's short side.
     stretch
         Largest change of a crop's aspect ratio (1.15: 1/1.15 to 1.15).
     seed
         Of every random choice.
     """
 
-    epochs: int = 8
-    final_epochs: int = 3
-    small_size: int = 192
-    full_size: int = 224
-    smallest: float = 0.7
-    final_smallest: float = 0.9
+    epochs: int = 16
+    size: int = 224
+    smallest: float = 0.75
     stretch: float = 1.15
     seed: int = 0
-
-    @property
-    def total_epochs(self) -> int:
-        """Epochs at both sizes."""
-        return self.epochs + self.final_epochs
-
-    def size_at(self, epoch: int) -> int:
-        """Side of the training input in this epoch, pixels."""
-        return self.small_size if epoch < self.epochs else self.full_size
-
-    def smallest_at(self, epoch: int) -> float:
-        """Smallest side of a crop in this epoch, as a share of the image's short side."""
-        return self.smallest if epoch < self.epochs else self.final_smallest
 
 
 class CropDataset(Dataset[tuple[Tensor, int]]):
@@ -69,6 +53,7 @@ class CropDataset(Dataset[tuple[Tensor, int]]):
 
     def __init__(self, images: ImageSet, config: CropConfig) -> None:
         self.config = config
+        self.classes = len(images.classes)
         self.epoch = 0
         self.pixels: list[Tensor] = []
         self.labels: list[int] = []
@@ -89,7 +74,7 @@ class CropDataset(Dataset[tuple[Tensor, int]]):
         rng = np.random.default_rng((self.config.seed, self.epoch, index))
         pixels = self.pixels[index]
         height, width = pixels.shape[1:]
-        side = min(height, width) * rng.uniform(self.config.smallest_at(self.epoch), 1)
+        side = min(height, width) * rng.uniform(self.config.smallest, 1)
         stretch = self.config.stretch ** rng.uniform(-1, 1)
         h = min(height, round(side * math.sqrt(stretch)))
         w = min(width, round(side / math.sqrt(stretch)))
@@ -97,7 +82,7 @@ class CropDataset(Dataset[tuple[Tensor, int]]):
         crop = pixels[:, top : top + h, left : left + w]
         if rng.random() < 0.5:
             crop = crop.flip(2)
-        size = self.config.size_at(self.epoch)
+        size = self.config.size
         resized = nn.functional.interpolate(
             crop[None], (size, size), mode="bilinear", antialias=True
         )  # (1, 3, size, size), uint8

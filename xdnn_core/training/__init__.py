@@ -1,0 +1,14 @@
+"""Train the embedded pair: an AlexNet and the same network without biases.
+
+    python -m xdnn_core train caltech101 --data DIR --features FILE
+
+AlexNet starts from ImageNet-trained convolutions, X-AlexNet from the trained AlexNet's weights
+and learns its logits beside the labels. Both are fine-tuned as a whole: AdamW, one cycle. Every
+random choice is drawn from (seed, epoch, image), so a run that was killed and resumed sees the
+same crops as one that was not, and so do one and several processes under torchrun.
+"""
+
+from xdnn_core.training.loop import build_network, leads, train_network, wait_for_all
+from xdnn_core.training.recipes import RECIPES, TrainConfig
+
+__all__ = ["RECIPES", "TrainConfig", "build_network", "leads", "train_network", "wait_for_all"]

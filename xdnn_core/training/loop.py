@@ -1,0 +1,225 @@
+"""Train one network of the pair, alone or as one of the processes of a torchrun."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from xdnn_core.data.crops import CropDataset
+from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.device import resolve_device
+from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.training.checkpoint import resume, save_checkpoint
+from xdnn_core.training.objective import loss, mix
+from xdnn_core.training.recipes import TrainConfig
+
+
+def build_network(config: TrainConfig, classes: int, features: dict[str, Tensor]) -> AlexNet:
+    """Make the network to train: pretrained convolutions, fresh seeded head.
+
+    Parameters
+    ----------
+    config
+        Recipe; `biases` decides which of the pair.
+    classes
+        Number of logits.
+    features
+        ``features.N.weight`` and ``features.N.bias`` of the pretrained convolutions.
+    """
+    torch.manual_seed(config.crops.seed)
+    shape = AlexNetConfig(classes, config.head, config.biases, config.dropout)
+    network = AlexNet(shape)
+    wanted = network.features.state_dict(prefix="features.")
+    network.load_state_dict({k: features[k] for k in wanted}, strict=False)
+    return network
+
+
+def _take_weights(network: nn.Module, teacher: nn.Module) -> None:
+    """Copy what the two networks have in common: all weights, no biases."""
+    own = network.state_dict()
+    network.load_state_dict({k: v for k, v in teacher.state_dict().items() if k in own})
+
+
+def _schedule(config: TrainConfig, step: int, steps: int) -> float:
+    """One cycle: linear warm-up over the first tenth, then a cosine to zero."""
+    warm = max(1, steps // 10)
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+@dataclass(frozen=True)
+class _Rank:
+    """This process's place among the processes of a torchrun."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+
+def _join_processes(device: str | None) -> _Rank:
+    """Join the group torchrun made, or stand alone."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    chosen = resolve_device(device)
+    if world == 1:
+        return _Rank(0, 1, chosen)
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(chosen)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return _Rank(dist.get_rank(), world, chosen)
+
+
+def leads() -> bool:
+    """Whether this process writes the results: the first of a torchrun, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def wait_for_all() -> None:
+    """Go on when every process of a torchrun is here: the next one may read what the first wrote."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def train_network(
+    images: CropDataset,
+    classes: int,
+    features: dict[str, Tensor],
+    config: TrainConfig,
+    work: Path,
+    name: str,
+    device: str | None = None,
+    teacher: nn.Module | None = None,
+) -> AlexNet:
+    """Train one network of the pair, resuming from the last finished epoch.
+
+    Parameters
+    ----------
+    images
+        Training crops.
+    classes
+        Number of logits.
+    features
+        Pretrained convolutions, see `build_network`.
+    config
+        The recipe.
+    work
+        Folder for the checkpoint of every epoch.
+    name
+        Name of the checkpoint and of the progress bar.
+    device
+        Where to train; None for the best at hand.
+    teacher
+        The trained network that `config.teacher` names.
+
+    Returns
+    -------
+    AlexNet
+        The network after the last epoch, float32, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint in `work` was made with another recipe.
+    """
+    if (teacher is None) != (config.teacher is None):
+        raise TypeError("train_network needs a teacher exactly where the recipe names one")
+    place = _join_processes(device)
+    if teacher is not None:
+        teacher = copy.deepcopy(teacher).to(place.device).eval()
+    network = build_network(config, classes, features)
+    if teacher is not None:
+        _take_weights(network, teacher)
+    network = network.to(place.device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": network.features.parameters(), "peak": config.features_rate},
+            {"params": network.classifier.parameters(), "peak": config.head_rate},
+        ],
+        lr=config.head_rate,
+        weight_decay=config.weight_decay,
+    )
+    checkpoint = work / f"{name}.pt"
+    first_epoch = resume(checkpoint, network, optimizer, config)
+    model: nn.Module = network if place.world == 1 else DistributedDataParallel(network)
+    steps = math.ceil(len(images) / config.batch)
+    total = steps * config.crops.epochs
+    with tqdm(
+        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.leads
+    ) as bar:
+        for epoch in range(first_epoch, config.crops.epochs):
+            mean_loss = _train_epoch(
+                model, teacher, optimizer, images, config, place, epoch, total, bar
+            )
+            bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
+            if place.leads:
+                save_checkpoint(checkpoint, network, optimizer, config, epoch + 1)
+    return network.float().to("cpu", memory_format=torch.contiguous_format).eval()
+
+
+def _batches(
+    images: CropDataset, config: TrainConfig, place: _Rank, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """This process's share of every batch of the epoch, in the epoch's seeded order."""
+    images.epoch = epoch
+    order = np.random.default_rng((config.crops.seed, epoch)).permutation(len(images)).tolist()
+    groups = [order[i : i + config.batch] for i in range(0, len(order), config.batch)]
+    shares = [group[place.rank :: place.world] for group in groups]
+    # A last group smaller than the number of processes would leave one without images.
+    shares = [share or group[:1] for share, group in zip(shares, groups, strict=True)]
+    yield from DataLoader(images, batch_sampler=shares, num_workers=config.workers)
+
+
+def _train_epoch(
+    model: nn.Module,
+    teacher: nn.Module | None,
+    optimizer: torch.optim.Optimizer,
+    images: CropDataset,
+    config: TrainConfig,
+    place: _Rank,
+    epoch: int,
+    total_steps: int,
+    bar: tqdm,
+) -> float:
+    """One pass over the training set; returns the mean loss."""
+    model.train()
+    torch.manual_seed(config.crops.seed * 1000 + epoch * place.world + place.rank)  # dropout
+    normalise = Preprocessing().normalise
+    steps = total_steps // config.crops.epochs
+    losses: list[float] = []
+    for step, (pixels, labels) in enumerate(_batches(images, config, place, epoch)):
+        rate = _schedule(config, epoch * steps + step, total_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        inputs = normalise(pixels.to(place.device).float() / 255)
+        inputs, wanted = mix(inputs, labels.to(place.device), images.classes, config.mixup)
+        inputs = inputs.to(memory_format=torch.channels_last)
+        with torch.autocast(place.device.type, torch.bfloat16, enabled=config.bf16):
+            logits = model(inputs)
+            with torch.no_grad():
+                taught = teacher(inputs).float() if teacher is not None else None
+        objective = loss(logits.float(), wanted, taught, config)
+        optimizer.zero_grad(set_to_none=True)
+        objective.backward()
+        optimizer.step()
+        losses.append(float(objective.detach()))
+        bar.update()
+    return float(np.mean(losses))

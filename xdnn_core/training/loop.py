@@ -93,7 +93,7 @@ def leads() -> bool:
 
 
 def wait_for_all() -> None:
-    """Go on when every process of a torchrun is here: the next one may read what the first wrote."""
+    """Go on when every process is here: the next recipe may read what the first one wrote."""
     if dist.is_initialized():
         dist.barrier()
 

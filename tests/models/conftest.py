@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that behaves, or misbehaves, as a test asks."""
+"""A server on 127.0.0.1 that behaves, or misbehaves, as a test asks; a cache of the test's own."""
 
 import threading
 from collections.abc import Iterator
@@ -88,3 +88,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     running.shutdown()
     running.server_close()
     thread.join(timeout=10)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDNN_DEVICE", "cpu")
+    monkeypatch.delenv("XDNN_MODELS_URL", raising=False)

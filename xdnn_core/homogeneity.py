@@ -16,94 +16,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from xdnn_core.checks import check_inputs
 from xdnn_core.errors import UserError
+from xdnn_core.layer_kinds import WITH_BIAS, FoldedBatchNorm, known_verdict
 
 ALPHAS = (0.0, 0.25, 0.5, 2.0, 8.0)
 TOLERANCE = 1e-6  # of float64; one ReLU gate flipped by rounding costs far less
-
-_WITH_BIAS = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
-_ALWAYS = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.Identity,
-    nn.Flatten,
-    nn.Unflatten,
-    nn.MaxPool1d,
-    nn.MaxPool2d,
-    nn.MaxPool3d,
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AvgPool3d,
-    nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveAvgPool3d,
-    nn.AdaptiveMaxPool1d,
-    nn.AdaptiveMaxPool2d,
-    nn.AdaptiveMaxPool3d,
-    nn.Upsample,
-    nn.PixelShuffle,
-    nn.PixelUnshuffle,
-    nn.ZeroPad1d,
-    nn.ZeroPad2d,
-    nn.ZeroPad3d,
-    nn.ReflectionPad1d,
-    nn.ReflectionPad2d,
-    nn.ReflectionPad3d,
-    nn.ReplicationPad1d,
-    nn.ReplicationPad2d,
-    nn.ReplicationPad3d,
-)
-_INACTIVE_IN_EVAL = (
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
-    nn.RReLU,
-)
-_ACTIVATIONS = (
-    nn.CELU,
-    nn.ELU,
-    nn.GELU,
-    nn.GLU,
-    nn.Hardshrink,
-    nn.Hardsigmoid,
-    nn.Hardswish,
-    nn.Hardtanh,  # ReLU6 is one
-    nn.LogSigmoid,
-    nn.LogSoftmax,
-    nn.Mish,
-    nn.SELU,
-    nn.SiLU,
-    nn.Sigmoid,
-    nn.Softmax,
-    nn.Softmax2d,
-    nn.Softmin,
-    nn.Softplus,
-    nn.Softshrink,
-    nn.Softsign,
-    nn.Tanh,
-    nn.Tanhshrink,
-)
-_NORMALISATIONS = (
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.RMSNorm,
-    nn.LocalResponseNorm,
-    nn.InstanceNorm1d,
-    nn.InstanceNorm2d,
-    nn.InstanceNorm3d,
-    nn.CrossMapLRN2d,
-)
 
 
 class NotHomogeneousError(UserError):
@@ -191,42 +107,12 @@ def remove_biases(network: nn.Module) -> nn.Module:
         return FoldedBatchNorm(stripped, "the network")
     # Also under every further name of a shared module.
     for name, module in list(stripped.named_modules(remove_duplicate=False)):
-        if isinstance(module, _WITH_BIAS):
+        if isinstance(module, WITH_BIAS):
             module.register_parameter("bias", None)
         elif isinstance(module, _BatchNorm):
             parent = stripped.get_submodule(name.rpartition(".")[0])
             setattr(parent, name.rpartition(".")[2], FoldedBatchNorm(module, name))
     return stripped
-
-
-class FoldedBatchNorm(nn.Module):
-    """What is left of a batch normalisation without its shift: one factor a channel.
-
-    Parameters
-    ----------
-    source
-        The batch normalisation.
-    name
-        What to call it in a message.
-    """
-
-    def __init__(self, source: _BatchNorm, name: str) -> None:
-        super().__init__()
-        if source.running_var is None:
-            raise UserError(
-                f"{name} is a batch normalisation without running statistics, so it has no fixed "
-                "factor to keep; use track_running_stats=True."
-            )
-        scale = (source.running_var + source.eps).rsqrt()  # (C,)
-        if source.weight is not None:
-            scale = scale * source.weight.detach()
-        trainable = source.weight is not None and source.weight.requires_grad
-        self.weight = nn.Parameter(scale, requires_grad=trainable)
-        self.train(source.training)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Multiply channels of (B, C, ...) by their factors."""
-        return x * self.weight.view(1, -1, *[1] * (x.ndim - 2))  # (C,) -> (1, C, 1, ...)
 
 
 def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityReport:
@@ -291,7 +177,7 @@ def require_homogeneous_layers(network: nn.Module) -> None:
     for name, module in network.named_modules():
         if list(module.children()):
             continue
-        known = _known_verdict(module)
+        known = known_verdict(module)
         if known is not None and not known[0]:
             raise NotHomogeneousError(
                 f"X-Gradient needs F(αx) = αF(x), which layer {name or 'network'!r} "
@@ -316,42 +202,8 @@ def _relative_error(
     return worst
 
 
-def _known_verdict(module: nn.Module) -> tuple[bool, str] | None:
-    """The verdict that follows from what a layer is, or None for an unknown kind."""
-    if isinstance(module, _WITH_BIAS):
-        bias = module.bias is not None and bool(module.bias.detach().any())
-        return (False, "its bias does not scale") if bias else (True, "linear, no bias")
-    if isinstance(module, _BatchNorm):
-        return _batch_norm_verdict(module)
-    if isinstance(module, FoldedBatchNorm):
-        return True, "a fixed factor a channel"
-    if isinstance(module, _INACTIVE_IN_EVAL):
-        if module.training:
-            return False, "random in training mode"
-        return True, "fixed in evaluation mode"
-    if isinstance(module, _ALWAYS):
-        return True, "commutes with scaling"
-    if isinstance(module, _ACTIVATIONS):
-        return False, "an activation that bends away from 0"
-    if isinstance(module, _NORMALISATIONS):
-        return False, "a normalisation divides the scale out"
-    return None
-
-
-def _batch_norm_verdict(module: _BatchNorm) -> tuple[bool, str]:
-    if module.training or module.running_mean is None or module.running_var is None:
-        return False, "a normalisation divides the scale out"
-    scale = (module.running_var + module.eps).rsqrt()  # (C,)
-    shift = -module.running_mean * scale
-    if module.weight is not None:
-        shift = shift * module.weight.detach() + module.bias.detach()
-    if bool(shift.any()):
-        return False, "its shift does not scale"
-    return True, "a fixed factor a channel"
-
-
 def _verdict(name: str, module: nn.Module, error: float) -> LayerVerdict:
-    known = _known_verdict(module)
+    known = known_verdict(module)
     if known is None:
         homogeneous = error <= TOLERANCE
         known = (homogeneous, "by the numbers only" if error == error else "not reached")

@@ -54,6 +54,8 @@ def main() -> None:
     with answer:
         pictured, *cards = st.columns([0.56, 1, 1], border=True, wrap=True)
         pictured.image(seen, width="stretch", alt=f"{photo.title}, as the networks see it")
+        if note := models[0].preprocessing.seen_of(photo.image):
+            pictured.caption(note)
     sentences = [card.container() for card in cards]
     for card, one in zip(cards, predictions, strict=True):
         with card:

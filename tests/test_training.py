@@ -19,16 +19,20 @@ from torch import Tensor
 from xdnn_core.data.caltech101 import split_by_class
 from xdnn_core.data.crops import CropConfig, CropDataset
 from xdnn_core.data.images import ImageSet, open_image_set
+from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.features import load_features
 from xdnn_core.training import TrainConfig, build_network, loop, train_network
-from xdnn_core.training.objective import loss, mix
+from xdnn_core.training.frozen import FrozenFeatures
+from xdnn_core.training.objective import loss
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("round", "square", "tall")
 TINY = CropConfig(epochs=3, size=64)
-RECIPE = TrainConfig(biases=False, head=8, crops=TINY, batch=4, bf16=False, workers=0)
+RECIPE = TrainConfig(
+    biases=False, head=8, crops=TINY, batch=4, features_rate=1e-4, bf16=False, workers=0
+)
 
 
 def make_folder(folder: Path, count: int = 4) -> Path:
@@ -91,6 +95,42 @@ def test_training_is_reproducible_and_changes_every_weight(
     assert not any(key.endswith("bias") for key in once), "the X network has no biases"
 
 
+def test_a_rate_of_zero_leaves_the_convolutions_alone(images: ImageSet, tmp_path: Path) -> None:
+    trained = train(images, tmp_path, replace(RECIPE, features_rate=0.0))
+    start = build_network(RECIPE, 3, make_features()).state_dict()
+    for key, value in trained.items():
+        assert torch.equal(value, start[key]) == key.startswith("features"), key
+
+
+def test_fixed_convolutions_are_run_once_for_each_view(images: ImageSet) -> None:
+    crops = CropDataset(images, replace(TINY, smallest=1.0))
+    network = build_network(RECIPE, 3, make_features()).eval()
+    frozen = FrozenFeatures(crops, network, RECIPE, torch.device("cpu"))
+    seen = set()
+    for epoch in range(6):
+        frozen.epoch = epoch
+        features, label = frozen[5]
+        pixels = crops.whole(5)
+        for mirrored in (False, True):
+            x = Preprocessing().normalise((pixels.flip(2) if mirrored else pixels)[None] / 255)
+            wanted = network.avgpool(network.features(x)).flatten(1)[0]
+            if torch.allclose(features, wanted, rtol=1e-3, atol=1e-4):
+                seen.add(mirrored)
+        assert label == crops.labels[5]
+    assert seen == {False, True}
+
+
+def test_training_the_head_alone_resumes_and_leaves_the_convolutions(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    config = replace(RECIPE, features_rate=0.0, crops=replace(TINY, smallest=1.0))
+    whole = train(images, tmp_path / "whole", config)
+    start = build_network(config, 3, make_features()).state_dict()
+    for key, value in whole.items():
+        assert torch.equal(value, start[key]) == key.startswith("features"), key
+    assert_same(whole, train(images, tmp_path / "again", config))
+
+
 def test_a_killed_run_resumes_to_the_same_weights(
     images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +138,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     real = loop._train_epoch
 
     def killed_in_the_last_epoch(*args: object) -> float:
-        if args[6] == TINY.epochs - 1:
+        if args[7] == TINY.epochs - 1:
             raise KeyboardInterrupt
         return real(*args)
 
@@ -118,29 +158,15 @@ def test_another_recipe_does_not_continue_a_checkpoint(images: ImageSet, tmp_pat
 def test_the_loss_is_the_textbook_formula() -> None:
     logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0]], dtype=torch.float64)
     taught = torch.tensor([[1.0, 1.0, 0.0], [0.0, 3.0, -2.0]], dtype=torch.float64)
-    wanted = torch.tensor([[0.7, 0.0, 0.3], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    labels = torch.tensor([0, 2])
     config = replace(RECIPE, label_smoothing=0.0, distillation=0.25, temperature=4.0)
-    hard = -(wanted * logits.log_softmax(1)).sum(1).mean()
+    hard = -logits.log_softmax(1)[torch.arange(2), labels].mean()
     p, q = (taught / 4).softmax(1), (logits / 4).softmax(1)
     soft = 16 * (p * (p / q).log()).sum(1).mean()
-    assert torch.allclose(loss(logits, wanted, None, config), hard)
-    assert torch.allclose(loss(logits, wanted, taught, config), 0.75 * hard + 0.25 * soft)
-    same = loss(taught, wanted, taught, replace(config, distillation=1.0))
+    assert torch.allclose(loss(logits, labels, None, config), hard)
+    assert torch.allclose(loss(logits, labels, taught, config), 0.75 * hard + 0.25 * soft)
+    same = loss(taught, labels, taught, replace(config, distillation=1.0))
     assert abs(float(same)) < 1e-12, "nothing to learn from oneself"
-
-
-def test_images_and_labels_are_mixed_alike() -> None:
-    torch.manual_seed(0)
-    labels = torch.tensor([2, 0, 1, 2, 0])
-    # Images that are their labels, one-hot along the channels.
-    images = torch.nn.functional.one_hot(labels, 3).float()[:, :, None, None].expand(5, 3, 2, 2)
-    untouched, wanted = mix(images, labels, 3, 0.0)
-    assert torch.equal(untouched, images)
-    assert torch.equal(wanted.argmax(1), labels)
-    mixed, wanted = mix(images, labels, 3, 0.2)
-    assert not torch.equal(mixed, images)
-    assert torch.allclose(mixed, wanted[:, :, None, None].expand_as(mixed))
-    assert torch.allclose(wanted.sum(1), torch.ones(5))
 
 
 def test_a_teacher_changes_what_is_learned(images: ImageSet, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -83,7 +83,8 @@ def remove_biases(network: nn.Module) -> nn.Module:
     """Return a copy of a network with every bias gone.
 
     Linear, convolution and transposed convolution lose their bias. Batch normalisation in
-    evaluation mode is x ↦ s·x + shift: it becomes the factor s, the shift is dropped.
+    evaluation mode is x ↦ s·x + shift: it becomes the factor s, the shift is dropped. Biases that a
+    composite module holds itself, as Fixup's scalars, become 0.
 
     Parameters
     ----------
@@ -112,6 +113,8 @@ def remove_biases(network: nn.Module) -> nn.Module:
         elif isinstance(module, _BatchNorm):
             parent = stripped.get_submodule(name.rpartition(".")[0])
             setattr(parent, name.rpartition(".")[2], FoldedBatchNorm(module, name))
+    for _, bias in _loose_biases(stripped):
+        bias.data.zero_()
     return stripped
 
 
@@ -157,7 +160,7 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
             handle.remove()
         error = _relative_error(double, (x,), output)
     layers = [_verdict(n or "network", m, seen.get(n, float("nan"))) for n, m in leaves]
-    layers += _loose_parameters(double)
+    layers += _loose_verdicts(double)
     whole = error <= TOLERANCE
     if not whole and all(layer.is_homogeneous for layer in layers):
         reason = "an operation in forward() outside any layer breaks it"
@@ -210,16 +213,19 @@ def _verdict(name: str, module: nn.Module, error: float) -> LayerVerdict:
     return LayerVerdict(name, type(module).__name__, known[0], known[1], error)
 
 
-def _loose_parameters(network: nn.Module) -> list[LayerVerdict]:
+def _loose_biases(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Biases that a composite module holds itself, where no layer would show them."""
-    found = []
     for name, module in network.named_modules():
         if not list(module.children()):
             continue
         for key, parameter in module.named_parameters(recurse=False):
-            if "bias" in key and bool(parameter.detach().any()):
-                path = f"{name}.{key}" if name else key
-                found.append(
-                    LayerVerdict(path, "Parameter", False, "its bias does not scale", float("nan"))
-                )
-    return found
+            if "bias" in key:
+                yield (f"{name}.{key}" if name else key), parameter
+
+
+def _loose_verdicts(network: nn.Module) -> list[LayerVerdict]:
+    return [
+        LayerVerdict(path, "Parameter", False, "its bias does not scale", float("nan"))
+        for path, bias in _loose_biases(network)
+        if bool(bias.detach().any())
+    ]

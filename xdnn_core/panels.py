@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xdnn_core.attribution.result import Attribution
 from xdnn_core.comparison import Comparison, IntegrationSettings, display_map
+from xdnn_core.models.architectures import architecture_of
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.rendering import (
     Scale,
@@ -33,7 +34,7 @@ METHOD_TITLES = {
 
 def network_name(model: PretrainedModel) -> str:
     """What a network is called beside its counterpart."""
-    return "X-AlexNet" if model.is_xdnn else "AlexNet"
+    return ("X-" if model.is_xdnn else "") + architecture_of(model.network).title
 
 
 @dataclass(frozen=True)

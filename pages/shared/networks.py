@@ -26,6 +26,8 @@ class Pair:
 PAIRS = {
     "Caltech-101": Pair("alexnet-caltech101", "xalexnet-caltech101"),
     "ImageNet": Pair("alexnet-imagenet", "xalexnet-imagenet"),
+    "ImageNet, VGG16": Pair("vgg16-imagenet", "xvgg16-imagenet"),
+    "ImageNet, ResNet-50": Pair("fixup_resnet50-imagenet", "xfixup_resnet50-imagenet"),
     "ImageNet, torchvision": Pair("alexnet-torchvision", "alexnet-torchvision-without-biases"),
 }
 

@@ -90,5 +90,15 @@ def test_preprocessing_round_trip_and_crop() -> None:
     assert x.shape == (3, 32, 32)
     assert np.array_equal(prepare.to_display(x), np.full((32, 32, 3), (200, 100, 50), np.uint8))
     assert prepare.crop(image).size == (32, 32)
+    # Left half black, right half white: squeezed, every column is still there; cut, the edges go.
+    halves = Image.new("RGB", (160, 40))
+    halves.paste((255, 255, 255), (80, 0, 160, 40))
+    squeezed = Preprocessing(size=40, resize=40, fit="squeeze")
+    assert squeezed.crop(halves).size == (40, 40)
+    assert np.asarray(squeezed.crop(halves))[:, :18].max() == 0
+    assert np.asarray(squeezed.crop(halves))[:, 22:].min() == 255
+    assert "Squeezed" in squeezed.seen_of(halves)
+    assert "centre" in prepare.seen_of(halves)
+    assert squeezed.seen_of(Image.new("RGB", (50, 51))) == ""
     grey = Image.linear_gradient("L").resize((40, 40))
     assert prepare(grey).shape == (3, 32, 32), "any mode becomes RGB"

@@ -17,6 +17,10 @@ from xdnn_core.models.checkpoints import save_embedded
 FILES = {
     "alexnet-imagenet": "alexnet_model_best.pth.tar",
     "xalexnet-imagenet": "xalexnet_model_best.pth.tar",
+    "vgg16-imagenet": "vgg16_model_best.pth.tar",
+    "xvgg16-imagenet": "xvgg16_model_best.pth.tar",
+    "fixup_resnet50-imagenet": "fixup_resnet50_model_best.pth.tar",
+    "xfixup_resnet50-imagenet": "xfixup_resnet50_model_best.pth.tar",
     "alexnet-torchvision": "alexnet-owt-7be5be79.pth",
 }
 LAYOUTS = {
@@ -94,7 +98,7 @@ def embed(path: Path, network: AlexNet, **changes: object) -> Path:
     options = {
         "title": "Small",
         "classes": [f"Klasse {i}" for i in range(network.config.classes)],
-        "preprocessing": Preprocessing(96, 100, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)),
+        "preprocessing": Preprocessing(96, 100, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "squeeze"),
         "top1": 91.234,
         "top5": 98.0,
         "recipe": {"epochs": 3},

@@ -11,9 +11,17 @@ from xdnn_core.models.zoo import available_models, load_model
 def test_catalogue():
     cards = {card.name: card for card in available_models()}
     assert list(cards) == ["alexnet-caltech101", "xalexnet-caltech101", *FILES]
-    assert [card.is_xdnn for card in cards.values()] == [False, True, False, True, False]
-    assert [cards[name].top5 for name in FILES] == [79.21, 78.54, 79.066]
-    assert [cards[name].top1 for name in FILES] == [None, None, 56.522]
+    assert [card.is_xdnn for card in cards.values()] == [False, True] * 4 + [False]
+    assert [cards[name].top5 for name in FILES] == [
+        79.21,
+        78.54,
+        90.44,
+        90.25,
+        92.56,
+        91.12,
+        79.066,
+    ]
+    assert [cards[name].top1 for name in FILES] == [None] * 6 + [56.522]
     assert all(cards[name].classes == 1000 and not cards[name].installed for name in FILES)
     assert all(card.size_bytes > 10**7 and card.title and card.source for card in cards.values())
 

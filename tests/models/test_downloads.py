@@ -22,13 +22,17 @@ from tests.models.small_files import (
     checkpoint,
     encode,
     folder,
+    inputs,
     make_network,
     refused,
 )
 from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.homogeneity import inspect_homogeneity
 from xdnn_core.models import cache, catalogue, download
 from xdnn_core.models.download import DownloadError
+from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
 from xdnn_core.models.states import CheckpointError
+from xdnn_core.models.vgg import VGG16, VGG16Config
 from xdnn_core.models.zoo import available_models, load_model, load_model_file
 
 
@@ -49,6 +53,36 @@ def test_authors_checkpoints_in_every_layout(server, name, layout):
     assert model.card.installed
     assert_same_network(load_model(name).network, network)
     assert len(server.requests) == 1, "the second load comes from the cache"
+
+
+@pytest.mark.parametrize("biases", [True, False])
+@pytest.mark.parametrize("architecture", ["vgg16", "fixup_resnet50"])
+def test_checkpoints_of_the_other_architectures(server, architecture, biases):
+    torch.manual_seed(0)
+    network = (
+        VGG16(VGG16Config(classes=5, head=8, biases=biases))
+        if architecture == "vgg16"
+        else FixupResNet50(FixupResNet50Config(classes=5, biases=biases))
+    ).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():  # Fixup starts many of them at zero
+            if not parameter.any():
+                parameter.normal_(0, 0.02)
+    name = f"{'' if biases else 'x'}{architecture}-imagenet"
+    server.files[FILES[name]] = checkpoint(network, "outer")
+    model = load_model(name)
+    assert_same_network(model.network, network)
+    assert model.is_xdnn == (not biases)
+    assert isinstance(model.network, type(network))
+    if biases:
+        stripped = load_model(f"{name}-without-biases")
+        assert stripped.is_xdnn
+        assert inspect_homogeneity(stripped.network, inputs()).is_homogeneous
+
+
+def test_checkpoint_of_another_architecture_is_refused(server):
+    server.files[FILES["vgg16-imagenet"]] = checkpoint(make_network())
+    assert "no vgg16 with biases" in refused(DownloadError, load_model, "vgg16-imagenet")
 
 
 def test_only_the_weights_are_kept(server):

@@ -50,7 +50,9 @@ def test_embedded_file_round_trip(tmp_path, biases):
     assert loaded.config.head == description.head == 8
     assert loaded.config.biases is description.biases is biases
     assert description.classes == ("Klasse 0", "Klasse 1", "Klasse 2", "Klasse 3", "Klasse 4")
-    assert description.preprocessing == Preprocessing(96, 100, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert description.preprocessing == Preprocessing(
+        96, 100, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "squeeze"
+    )
     assert (description.title, description.top1, description.top5) == ("Small", 91.23, 98.0)
     assert description.recipe == {"epochs": 3}
     assert [file.name for file in path.parent.iterdir()] == [path.name], "no temporary left"
@@ -119,7 +121,7 @@ def test_header_that_contradicts_the_weights_is_refused(tmp_path):
     data = embed(tmp_path / "small.safetensors", make_network()).read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     for change in ({"head": "9"}, {"biases": "false"}, {"biases": "no"}, {"classes": "[1"},
-                   {"size": "-4"}, {"std": "[0, 0, 0]"}, {"mean": "[1]"}):  # fmt: skip
+                   {"size": "-4"}, {"fit": "stretch"}, {"std": "[0, 0, 0]"}, {"mean": "[1]"}):  # fmt: skip
         assert "header" in refused(
             CheckpointError, load_model_file, to_safetensors(tensors, header | change)
         )

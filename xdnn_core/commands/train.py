@@ -93,7 +93,7 @@ def _train_one(
     if not leads():
         return
     path = args.out / f"{name}.safetensors"
-    preprocessing = Preprocessing()
+    preprocessing = Preprocessing(config.crops.size, config.crops.size, fit="squeeze")
     recipe = asdict(config) | {"train_images": len(crops), "test_images": len(test)}
 
     # Measured as it will be stored, so that the accuracy beside the weights is theirs.

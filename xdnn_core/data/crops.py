@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,17 +25,15 @@ class CropConfig:
         Side of the training input, pixels: that of the test images, so that the pooling before
         the fully connected layers sees the same grid in both.
     smallest
-        Smallest side of a crop as a share of the image's short side.
-    stretch
-        Largest change of a crop's aspect ratio (1.15: 1/1.15 to 1.15).
+        Smallest height of a crop as a share of the image's height, and likewise its width; the
+        crop is squeezed into a square, as a test image is as a whole.
     seed
         Of every random choice.
     """
 
-    epochs: int = 16
+    epochs: int = 12
     size: int = 224
-    smallest: float = 0.75
-    stretch: float = 1.15
+    smallest: float = 0.85
     seed: int = 0
 
 
@@ -53,7 +50,6 @@ class CropDataset(Dataset[tuple[Tensor, int]]):
 
     def __init__(self, images: ImageSet, config: CropConfig) -> None:
         self.config = config
-        self.classes = len(images.classes)
         self.epoch = 0
         self.pixels: list[Tensor] = []
         self.labels: list[int] = []
@@ -74,16 +70,18 @@ class CropDataset(Dataset[tuple[Tensor, int]]):
         rng = np.random.default_rng((self.config.seed, self.epoch, index))
         pixels = self.pixels[index]
         height, width = pixels.shape[1:]
-        side = min(height, width) * rng.uniform(self.config.smallest, 1)
-        stretch = self.config.stretch ** rng.uniform(-1, 1)
-        h = min(height, round(side * math.sqrt(stretch)))
-        w = min(width, round(side / math.sqrt(stretch)))
+        shares = rng.uniform(self.config.smallest, 1, 2)
+        h, w = max(1, round(height * shares[0])), max(1, round(width * shares[1]))
         top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
         crop = pixels[:, top : top + h, left : left + w]
         if rng.random() < 0.5:
             crop = crop.flip(2)
-        size = self.config.size
-        resized = nn.functional.interpolate(
-            crop[None], (size, size), mode="bilinear", antialias=True
-        )  # (1, 3, size, size), uint8
-        return resized[0], self.labels[index]
+        return self._squeeze(crop), self.labels[index]
+
+    def whole(self, index: int) -> Tensor:
+        """One image without any cut, squeezed into the square: (3, size, size), uint8."""
+        return self._squeeze(self.pixels[index])
+
+    def _squeeze(self, crop: Tensor) -> Tensor:
+        size = (self.config.size, self.config.size)
+        return nn.functional.interpolate(crop[None], size, mode="bilinear", antialias=True)[0]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+Fit = Literal["crop", "squeeze"]
+FITS: tuple[Fit, ...] = get_args(Fit)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -15,14 +19,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize the short side, cut the centre square, normalise each channel.
+    """Make a square of a photograph and normalise each channel.
 
     Attributes
     ----------
     size
         Side of the square input, pixels.
     resize
-        Length the short side is brought to before the cut, pixels.
+        Length the short side is brought to before the centre square is cut, pixels.
+    fit
+        ``"crop"`` cuts the centre square; ``"squeeze"`` resizes the whole picture to the square,
+        whatever its shape, and leaves `resize` unused.
     mean, std
         Per channel, of values in [0, 1].
     """
@@ -31,6 +38,7 @@ class Preprocessing:
     resize: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    fit: Fit = "crop"
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Turn a photograph into a normalised tensor (3, size, size), float32."""
@@ -41,6 +49,8 @@ class Preprocessing:
     def crop(self, image: Image.Image) -> Image.Image:
         """Return what the network sees of a photograph: an RGB square of side `size`."""
         rgb = image.convert("RGB")
+        if self.fit == "squeeze":
+            return rgb.resize((self.size, self.size), Image.Resampling.BILINEAR)
         width, height = rgb.size
         scale = self.resize / min(width, height)
         if scale != 1:
@@ -48,6 +58,15 @@ class Preprocessing:
             rgb = rgb.resize(new, Image.Resampling.BILINEAR)
         left, top = (rgb.width - self.size) // 2, (rgb.height - self.size) // 2
         return rgb.crop((left, top, left + self.size, top + self.size))
+
+    def seen_of(self, image: Image.Image) -> str:
+        """Say what of a photograph the network sees; empty where it is square already."""
+        width, height = image.size
+        if max(width, height) < 1.05 * min(width, height):
+            return ""
+        if self.fit == "squeeze":
+            return "Squeezed square, as the networks see it."
+        return "The centre square, as the networks see it."
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Normalise values in [0, 1], (..., 3, H, W)."""

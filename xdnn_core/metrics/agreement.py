@@ -91,17 +91,22 @@ def bias_diagnostics(network: nn.Module, inputs: Tensor, target: Target = None) 
     return BiasDiagnostics(torch.stack(shares), torch.stack(distances))
 
 
+def _is_bias(name: str) -> bool:
+    """Whether a parameter is a bias by its name: ``conv1.bias``, ``layer1.0.bias2a``."""
+    return "bias" in name.rpartition(".")[2]
+
+
 def _bias_share(network: nn.Module, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     """The share, and x ⊙ ∂F/∂x (1, ...), from one backward pass."""
     # A shadow with biases of its own that shares all else: others use the network at the same
     # time, so nothing may be swapped in it, not even for a moment (functional_call does).
     named = network.named_parameters()
-    shared = {id(p): p for name, p in named if name.rpartition(".")[2] != "bias"}
+    shared = {id(p): p for name, p in named if not _is_bias(name)}
     shadow = copy.deepcopy(network, shared)
     biases = [
         parameter.requires_grad_()
         for name, parameter in shadow.named_parameters()
-        if name.rpartition(".")[2] == "bias"
+        if _is_bias(name)
     ]
     x = x.clone().requires_grad_()
     with torch.enable_grad():

@@ -18,7 +18,7 @@ from typing import Final
 import platformdirs
 from safetensors.torch import save as to_safetensors
 
-from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.architectures import Network, architecture_of
 from xdnn_core.models.checkpoints import replacing
 from xdnn_core.models.download import DownloadError, Progress, discard, download, one_at_a_time
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
@@ -40,6 +40,8 @@ class RemoteWeights:
         Name of the file there.
     biases
         Whether its network must have biases.
+    architecture
+        What its network must be, see `architectures`.
     sha256
         Of the file as published, None where nothing is published.
     """
@@ -49,6 +51,7 @@ class RemoteWeights:
     file: str
     biases: bool
     sha256: str | None = None
+    architecture: str = "alexnet"
 
     @property
     def url(self) -> str:
@@ -68,7 +71,7 @@ def cached_file(name: str) -> Path | None:
     return weights if weights.is_file() and _record_file(weights).is_file() else None
 
 
-def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> AlexNet:
+def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> Network:
     """Load a model from the cache, downloading it first where it is not there.
 
     Parameters
@@ -80,7 +83,7 @@ def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> Alex
 
     Returns
     -------
-    AlexNet
+    Network
         float32, on the CPU, eval mode, parameters frozen.
 
     Raises
@@ -112,9 +115,10 @@ def _install(remote: RemoteWeights, part: Path, weights: Path) -> None:
         if remote.sha256 is not None and _sha256_of(part) != remote.sha256:
             raise CheckpointError("its SHA-256 is not the published one", "")
         network = network_from_state(read_state(read_bytes(part)))
-        if network.config.biases != remote.biases:
+        found = (architecture_of(network).name, network.config.biases)
+        if found != (remote.architecture, remote.biases):
             wanted = "with" if remote.biases else "without"
-            raise CheckpointError(f"it is not an AlexNet {wanted} biases", "")
+            raise CheckpointError(f"it is no {remote.architecture} {wanted} biases", "")
     except CheckpointError as error:
         discard(part)
         raise DownloadError(
@@ -141,7 +145,7 @@ def _install(remote: RemoteWeights, part: Path, weights: Path) -> None:
     discard(part)
 
 
-def _read_checked(remote: RemoteWeights, weights: Path) -> AlexNet:
+def _read_checked(remote: RemoteWeights, weights: Path) -> Network:
     """Load cached weights, provided they are what was downloaded."""
     try:
         data = weights.read_bytes()

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from safetensors.torch import save as to_safetensors
 
-from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.data.preprocessing import FITS, Fit, Preprocessing
 from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.architectures import Network, architecture_of
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 
 _MAX_HEADER_BYTES: Final = 2**20
@@ -107,6 +108,7 @@ def save_embedded(
         "resize": str(preprocessing.resize),
         "mean": json.dumps(preprocessing.mean),
         "std": json.dumps(preprocessing.std),
+        "fit": preprocessing.fit,
         "head": str(network.config.head),
         "biases": "true" if network.config.biases else "false",
         "recipe": json.dumps(dict(recipe)),
@@ -145,17 +147,24 @@ def read_embedded(path: str | Path) -> tuple[AlexNet, NetworkDescription]:
         )
     network = network_from_state(read_state(data))
     check_agreement(network, description)
+    assert isinstance(network, AlexNet)
     return network, description
 
 
-def check_agreement(network: AlexNet, description: NetworkDescription) -> None:
+def check_agreement(network: Network, description: NetworkDescription) -> None:
     """Make sure that a description is that of this network.
 
     Raises
     ------
     CheckpointError
-        If classes, head width or biases differ.
+        If classes, head width or biases differ, or the network is no AlexNet at all.
     """
+    if not isinstance(network, AlexNet):
+        raise CheckpointError(
+            f"The file's header describes an AlexNet, but its weights are of a "
+            f"{architecture_of(network).title}",
+            _WRITE_AGAIN,
+        )
     config = network.config
     found = (config.classes, config.head, config.biases)
     said = (len(description.classes), description.head, description.biases)
@@ -238,7 +247,8 @@ def describe(data: bytes) -> NetworkDescription | None:
 
 
 def _read_preprocessing(header: Mapping[str, str]) -> Preprocessing:
-    """Size, resize, mean and std of a header, checked for sense."""
+    """Size, resize, mean, std and fit of a header, checked for sense."""
+    fit = FITS[FITS.index(cast(Fit, header.get("fit", "crop")))]  # a ValueError for any other
     size, resize = int(header["size"]), int(header["resize"])
     mean, std = json.loads(header["mean"]), json.loads(header["std"])
     if not 64 <= size <= resize <= 1024:
@@ -247,7 +257,7 @@ def _read_preprocessing(header: Mapping[str, str]) -> Preprocessing:
     sr, sg, sb = (float(value) for value in std)
     if not all(0 < value < 10 for value in (sr, sg, sb)):
         raise UserError(f"std {std}: three positive numbers")
-    return Preprocessing(size, resize, (r, g, b), (sr, sg, sb))
+    return Preprocessing(size, resize, (r, g, b), (sr, sg, sb), fit)
 
 
 @contextmanager

@@ -64,8 +64,9 @@ class FixupBottleneck(nn.Module):
         )
         self.relu = nn.ReLU()
         if biases:
-            for name in ("bias1a", "bias1b", "bias2a", "bias2b", "bias3a", "bias3b"):
-                self.register_parameter(name, nn.Parameter(torch.zeros(1)))
+            self.bias1a, self.bias1b = _scalar(), _scalar()
+            self.bias2a, self.bias2b = _scalar(), _scalar()
+            self.bias3a, self.bias3b = _scalar(), _scalar()
             self.scale = nn.Parameter(torch.ones(1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,8 +108,7 @@ class FixupResNet50(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(channels, config.classes, bias=config.biases)
         if config.biases:
-            self.bias1 = nn.Parameter(torch.zeros(1))
-            self.bias2 = nn.Parameter(torch.zeros(1))
+            self.bias1, self.bias2 = _scalar(), _scalar()
         self.initialise()
 
     @torch.no_grad()
@@ -150,6 +150,11 @@ class FixupResNet50(nn.Module):
             h = self.get_submodule(f"layer{stage + 1}")(h)
         h = torch.flatten(self.avgpool(h), 1)  # (B, 2048, 1, 1) -> (B, 2048)
         return self.fc(h + self.bias2 if biases else h)
+
+
+def _scalar() -> nn.Parameter:
+    """A scalar bias, 0 to start with."""
+    return nn.Parameter(torch.zeros(1))
 
 
 def _he_normal(layer: nn.Conv2d, shrink: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""From a checkpoint's bytes to an AlexNet, whoever wrote them.
+"""From a checkpoint's bytes to a network, whoever wrote them.
 
 Nothing here runs code from a file: safetensors hold numbers only, and torch files are read by
 torch's restricted unpickler.
@@ -20,7 +20,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from xdnn_core.errors import UserError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.architectures import Architecture, Network, recognise, shapes_of
 
 MAX_CHECKPOINT_BYTES: Final = 1_500_000_000
 _LIMIT: Final = f"{MAX_CHECKPOINT_BYTES / 1e9:.1f} GB"
@@ -46,7 +46,7 @@ _UNREADABLE: Final = (
 
 
 class CheckpointError(UserError):
-    """A file that does not hold a usable AlexNet.
+    """A file that does not hold a usable network.
 
     Parameters
     ----------
@@ -103,7 +103,8 @@ def read_state(data: bytes) -> dict[str, Tensor]:
     CheckpointError
         If the file is damaged, of another kind, or holds objects that could run code.
     """
-    is_torch = data.startswith((_ZIP, _PICKLE))
+    # A safetensors file begins with the length of its header, which can look like a pickle.
+    is_torch = data.startswith((_ZIP, _PICKLE)) and data[8:9] != b"{"
     loaded = _read_torch(data) if is_torch else _read_safetensors(data)
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not state:
@@ -153,18 +154,19 @@ def _unpacked_bytes(data: bytes) -> int:
         return sum(entry.file_size for entry in archive.infolist())
 
 
-def network_from_state(state: Mapping[str, Tensor]) -> AlexNet:
-    """Build the AlexNet whose parameters these are.
+def network_from_state(state: Mapping[str, Tensor]) -> Network:
+    """Build the network whose parameters these are.
 
     Parameters
     ----------
     state
-        Parameters under torchvision's names. Classes and head width are taken from the shapes,
-        biases from whether there are any.
+        Parameters under the published names (AlexNet and VGG16: torchvision's). The architecture
+        is told by the names, classes and head width by the shapes, biases by whether there are
+        any.
 
     Returns
     -------
-    AlexNet
+    Network
         float32, on the CPU, eval mode, parameters frozen.
 
     Raises
@@ -172,20 +174,19 @@ def network_from_state(state: Mapping[str, Tensor]) -> AlexNet:
     CheckpointError
         If a parameter is missing, left over, of another shape, or not finite.
     """
-    config = _infer_config(state)
-    with torch.device("meta"):  # shapes only: nothing is allocated for a file's claims
-        network = AlexNet(config)
+    kind, network = _shell(state)
     wanted = network.state_dict()
     if sum(value.numel() for value in wanted.values()) * 4 > MAX_CHECKPOINT_BYTES:
-        raise _not_alexnet(f"head {config.head} and {config.classes} classes are over {_LIMIT}")
+        sizes = ", ".join(f"{key} {tuple(wanted[key].shape)}" for key in kind.matrices)
+        raise _not_a(kind, f"{sizes} are over {_LIMIT}")
     for key in sorted(set(wanted) ^ set(state)):
-        raise _not_alexnet(f"{key} is missing" if key in wanted else f"{key} is none of them")
+        raise _not_a(kind, f"{key} is missing" if key in wanted else f"{key} is none of them")
     for key, value in state.items():
         if value.shape != wanted[key].shape:
             given, needed = tuple(value.shape), tuple(wanted[key].shape)
-            raise _not_alexnet(f"{key} has the shape {given} in place of {needed}")
+            raise _not_a(kind, f"{key} has the shape {given} in place of {needed}")
         if not value.is_floating_point():
-            raise _not_alexnet(f"{key} holds {value.dtype} in place of floating-point numbers")
+            raise _not_a(kind, f"{key} holds {value.dtype} in place of floating-point numbers")
     numbers = {key: value.detach().float().contiguous() for key, value in state.items()}
     for key, value in numbers.items():
         if not value.isfinite().all():
@@ -196,19 +197,21 @@ def network_from_state(state: Mapping[str, Tensor]) -> AlexNet:
     return network.eval().requires_grad_(False)
 
 
-def _infer_config(state: Mapping[str, Tensor]) -> AlexNetConfig:
-    """Classes, head width and biases from the parameters' names and shapes."""
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
-    hidden, last = shapes.get("classifier.1.weight", ()), shapes.get("classifier.6.weight", ())
-    if len(hidden) != 2 or len(last) != 2 or 0 in hidden + last:
-        raise _not_alexnet("classifier.1.weight and classifier.6.weight must be matrices")
-    biases = any(key.endswith(".bias") for key in state)
-    return AlexNetConfig(classes=last[0], head=hidden[0], biases=biases)
+def _shell(state: Mapping[str, Tensor]) -> tuple[Architecture, Network]:
+    """The network as names and shapes tell it, without memory for its parameters."""
+    shapes = shapes_of(state)
+    kind = recognise(shapes)
+    matrices = [shapes.get(key, ()) for key in kind.matrices]
+    if any(len(matrix) != 2 or 0 in matrix for matrix in matrices):
+        raise _not_a(kind, f"{' and '.join(kind.matrices)} must be matrices")
+    biases = any("bias" in key.rpartition(".")[2] for key in state)
+    with torch.device("meta"):  # shapes only: nothing is allocated for a file's claims
+        return kind, kind.build(matrices, biases)
 
 
-def _not_alexnet(reason: str) -> CheckpointError:
-    """The sentence for parameters that are not an AlexNet's."""
+def _not_a(kind: Architecture, reason: str) -> CheckpointError:
+    """The sentence for parameters that are not those of the architecture they look like."""
     return CheckpointError(
-        f"The file is not an AlexNet with torchvision's parameter names: {reason}",
-        "give a checkpoint of an AlexNet or X-AlexNet",
+        f"The file is no {kind.title} with the published parameter names: {reason}",
+        "give a checkpoint of an AlexNet, VGG16 or Fixup ResNet-50, with or without biases",
     )

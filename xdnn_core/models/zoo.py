@@ -1,4 +1,4 @@
-"""The networks of the app: the embedded pair, the paper's pair, torchvision's AlexNet, your own.
+"""The networks of the app: the embedded pair, the paper's six, torchvision's AlexNet, your own.
 
 Environment: ``XDNN_CACHE`` names the folder for downloads, ``XDNN_MODELS_URL`` a server to
 fetch them from in place of the authors' (a mirror, or a test).
@@ -21,7 +21,7 @@ from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import default_device, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity import remove_biases
-from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.architectures import Network
 from xdnn_core.models.cache import load_remote
 from xdnn_core.models.catalogue import (
     EMBEDDED,
@@ -57,7 +57,7 @@ class PretrainedModel:
         Where it is from and how good it is.
     """
 
-    network: AlexNet
+    network: Network
     classes: list[str] = field(repr=False)
     preprocessing: Preprocessing
     card: ModelCard
@@ -123,6 +123,7 @@ def load_model(
     if name.endswith(WITHOUT_BIASES):
         return _stripped(load_model(name.removesuffix(WITHOUT_BIASES), device, dtype, progress))
     place = _check_place(device, dtype)
+    network: Network
     if name in (entry[0] for entry in EMBEDDED):
         path = assets.WEIGHTS / f"{name}.safetensors"
         if not path.is_file():
@@ -145,13 +146,13 @@ def load_model_file(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> PretrainedModel:
-    """Load an AlexNet or X-AlexNet of your own.
+    """Load an AlexNet, VGG16 or Fixup ResNet-50 of your own, with or without biases.
 
     Parameters
     ----------
     source
-        A safetensors file or a torch checkpoint, by path or content, with torchvision's parameter
-        names; head width, classes and biases are inferred. No code in it is ever run.
+        A safetensors file or a torch checkpoint, by path or content, with the published parameter
+        names; architecture, sizes and biases are inferred. No code in it is ever run.
     classes
         Class names, one a logit; None for those in the file's header, else "0", "1", ...
     device, dtype
@@ -165,7 +166,7 @@ def load_model_file(
     Raises
     ------
     CheckpointError
-        If the file is not a usable AlexNet.
+        If the file is none of them.
     ValueError
         If the number of names is not the number of logits, or device or dtype is not known.
     """
@@ -201,7 +202,7 @@ def load_model_file(
 
 def _stripped(model: PretrainedModel) -> PretrainedModel:
     """The same model without biases; what was measured for it with them no longer holds."""
-    network = cast(AlexNet, remove_biases(model.network))
+    network = cast(Network, remove_biases(model.network))
     network.config = replace(network.config, biases=False)
     card = replace(
         model.card,
@@ -214,7 +215,7 @@ def _stripped(model: PretrainedModel) -> PretrainedModel:
     return replace(model, network=network, card=card)
 
 
-def _load_remote(remote: RemoteModel, progress: Progress | None) -> AlexNet:
+def _load_remote(remote: RemoteModel, progress: Progress | None) -> Network:
     """Load, and where there is no network say what works without one."""
     try:
         return load_remote(remote.weights, progress)

@@ -2,8 +2,9 @@
 
     python -m xdnn_core train caltech101 --data DIR --features FILE
 
-AlexNet starts from ImageNet-trained convolutions, X-AlexNet from the trained AlexNet's weights
-and learns its logits beside the labels. Both are fine-tuned as a whole: AdamW, one cycle. Every
+AlexNet keeps its ImageNet-trained convolutions and learns the fully connected layers. X-AlexNet
+starts from the trained AlexNet's weights without biases and is fine-tuned as a whole, on the
+labels and on AlexNet's logits. AdamW, one cycle, pictures squeezed into the square whole. Every
 random choice is drawn from (seed, epoch, image), so a run that was killed and resumed sees the
 same crops as one that was not, and so do one and several processes under torchrun.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import resolve_device
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.training.checkpoint import resume, save_checkpoint
-from xdnn_core.training.objective import loss, mix
+from xdnn_core.training.frozen import FrozenFeatures, is_frozen
+from xdnn_core.training.objective import loss
 from xdnn_core.training.recipes import TrainConfig
 
 
@@ -147,6 +148,7 @@ def train_network(
     network = build_network(config, classes, features)
     if teacher is not None:
         _take_weights(network, teacher)
+    network.features.requires_grad_(config.features_rate > 0)
     network = network.to(place.device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
@@ -159,7 +161,15 @@ def train_network(
     )
     checkpoint = work / f"{name}.pt"
     first_epoch = resume(checkpoint, network, optimizer, config)
-    model: nn.Module = network if place.world == 1 else DistributedDataParallel(network)
+    model: nn.Module = network
+    data: CropDataset | FrozenFeatures = images
+    prepare = _normalised
+    if is_frozen(config):
+        model = network.classifier
+        data = FrozenFeatures(images, network, config, place.device)
+        prepare = _as_they_are
+    if place.world > 1:
+        model = DistributedDataParallel(model)
     steps = math.ceil(len(images) / config.batch)
     total = steps * config.crops.epochs
     with tqdm(
@@ -167,7 +177,7 @@ def train_network(
     ) as bar:
         for epoch in range(first_epoch, config.crops.epochs):
             mean_loss = _train_epoch(
-                model, teacher, optimizer, images, config, place, epoch, total, bar
+                model, teacher, optimizer, data, prepare, config, place, epoch, total, bar
             )
             bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
             if place.leads:
@@ -175,8 +185,19 @@ def train_network(
     return network.float().to("cpu", memory_format=torch.contiguous_format).eval()
 
 
+def _normalised(pixels: Tensor) -> Tensor:
+    """Pixels (B, 3, H, W), uint8, as the network's input."""
+    inputs = Preprocessing().normalise(pixels.float() / 255)
+    return inputs.to(memory_format=torch.channels_last)
+
+
+def _as_they_are(features: Tensor) -> Tensor:
+    """Features (B, 9216) need no preparation."""
+    return features
+
+
 def _batches(
-    images: CropDataset, config: TrainConfig, place: _Rank, epoch: int
+    images: CropDataset | FrozenFeatures, config: TrainConfig, place: _Rank, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of every batch of the epoch, in the epoch's seeded order."""
     images.epoch = epoch
@@ -185,14 +206,17 @@ def _batches(
     shares = [group[place.rank :: place.world] for group in groups]
     # A last group smaller than the number of processes would leave one without images.
     shares = [share or group[:1] for share, group in zip(shares, groups, strict=True)]
-    yield from DataLoader(images, batch_sampler=shares, num_workers=config.workers)
+    yield from DataLoader(
+        images, batch_sampler=shares, num_workers=0 if is_frozen(config) else config.workers
+    )
 
 
 def _train_epoch(
     model: nn.Module,
     teacher: nn.Module | None,
     optimizer: torch.optim.Optimizer,
-    images: CropDataset,
+    images: CropDataset | FrozenFeatures,
+    prepare: Callable[[Tensor], Tensor],
     config: TrainConfig,
     place: _Rank,
     epoch: int,
@@ -202,21 +226,18 @@ def _train_epoch(
     """One pass over the training set; returns the mean loss."""
     model.train()
     torch.manual_seed(config.crops.seed * 1000 + epoch * place.world + place.rank)  # dropout
-    normalise = Preprocessing().normalise
     steps = total_steps // config.crops.epochs
     losses: list[float] = []
-    for step, (pixels, labels) in enumerate(_batches(images, config, place, epoch)):
+    for step, (given, labels) in enumerate(_batches(images, config, place, epoch)):
         rate = _schedule(config, epoch * steps + step, total_steps)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        inputs = normalise(pixels.to(place.device).float() / 255)
-        inputs, wanted = mix(inputs, labels.to(place.device), images.classes, config.mixup)
-        inputs = inputs.to(memory_format=torch.channels_last)
+        inputs = prepare(given.to(place.device))
         with torch.autocast(place.device.type, torch.bfloat16, enabled=config.bf16):
             logits = model(inputs)
             with torch.no_grad():
                 taught = teacher(inputs).float() if teacher is not None else None
-        objective = loss(logits.float(), wanted, taught, config)
+        objective = loss(logits.float(), labels.to(place.device), taught, config)
         optimizer.zero_grad(set_to_none=True)
         objective.backward()
         optimizer.step()

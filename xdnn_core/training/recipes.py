@@ -22,13 +22,12 @@ class TrainConfig:
     batch
         Images a step, over all processes.
     features_rate, head_rate
-        Peak learning rate of the convolutions and of the fully connected layers.
+        Peak learning rate of the convolutions (0 leaves them as they are) and of the fully
+        connected layers.
     weight_decay
         Of AdamW, for the weights of all layers.
     label_smoothing, dropout
         Regularisation; the losses printed include the smoothing.
-    mixup
-        Both parameters of the Beta distribution that images and labels are mixed by; 0: not mixed.
     teacher
         Name of the network of the pair to start from and to learn the logits of, beside the
         labels; None: start from pretrained convolutions, learn labels alone.
@@ -44,12 +43,11 @@ class TrainConfig:
     head: int = 512
     crops: CropConfig = field(default_factory=CropConfig)
     batch: int = 64
-    features_rate: float = 5e-5
-    head_rate: float = 5e-4
+    features_rate: float = 0.0
+    head_rate: float = 3e-4
     weight_decay: float = 0.3
     label_smoothing: float = 0.1
-    dropout: float = 0.5
-    mixup: float = 0.2
+    dropout: float = 0.6
     teacher: str | None = None
     distillation: float = 0.7
     temperature: float = 2.0
@@ -59,9 +57,12 @@ class TrainConfig:
 
 # Names of the embedded pair, in the order they are trained.
 RECIPES = {
-    "alexnet-caltech101": TrainConfig(biases=True),
-    # Without biases the convolutions must change more: larger steps.
+    # The pretrained convolutions serve as they are; two views an image are all it sees.
+    "alexnet-caltech101": TrainConfig(
+        biases=True, crops=CropConfig(epochs=24, smallest=1.0), batch=128
+    ),
+    # Without their biases they must change.
     "xalexnet-caltech101": TrainConfig(
-        biases=False, features_rate=2e-4, dropout=0.4, teacher="alexnet-caltech101"
+        biases=False, features_rate=1e-4, dropout=0.3, teacher="alexnet-caltech101"
     ),
 }

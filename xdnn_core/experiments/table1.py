@@ -1,0 +1,157 @@
+"""Table 1 of the paper: which attribution method satisfies which axiom, decided by experiment.
+
+    python -m xdnn_core table1
+
+Every cell is tried on random networks and inputs; what fails comes with its counter-example.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from xdnn_core.assets import RESULTS
+from xdnn_core.axioms.experiments import AXIOMS
+from xdnn_core.axioms.methods import AXIOM_METHODS
+from xdnn_core.axioms.table import TRIALS, Cell, try_axioms
+from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+
+STORED: Final = RESULTS / "table1.parquet"
+
+# Hesse et al. 2021, Table 1; Input×Gradient after the paper's appendix. It has no column for
+# homogeneity and no row for the gradient alone.
+PAPER: Final[dict[str, tuple[bool, ...]]] = {
+    "integrated_gradients": (True, True, True, True, True, True),
+    "expected_gradients_converged": (True, True, True, True, True, True),
+    "expected_gradients_1": (False, True, False, False, False, False),
+    "input_x_gradient": (False, True, True, False, True, True),
+    "x_gradient": (True, True, True, True, True, True),
+}
+
+
+@dataclass(frozen=True)
+class Table1:
+    """All cells.
+
+    Attributes
+    ----------
+    cells
+        Method by method, axiom by axiom.
+    seed
+        Of the random networks.
+    provenance
+        How it was made; `images` is 0.
+    """
+
+    cells: tuple[Cell, ...]
+    seed: int
+    provenance: Provenance
+
+    def cell(self, method: str, axiom: str) -> Cell:
+        """One cell."""
+        return next(c for c in self.cells if (c.method, c.axiom) == (method, axiom))
+
+    @property
+    def differing(self) -> tuple[Cell, ...]:
+        """Cells that come out otherwise than the paper says."""
+        axioms = tuple(AXIOMS)
+        return tuple(
+            cell
+            for cell in self.cells
+            if (said := in_paper(cell.method, axioms.index(cell.axiom))) is not None
+            and said != cell.holds
+        )
+
+
+def in_paper(method: str, axiom: int) -> bool | None:
+    """The paper's cell, None where it has none."""
+    row = PAPER.get(method, ())
+    return row[axiom] if axiom < len(row) else None
+
+
+def run_table1(trials: int = TRIALS, seed: int = 0, show_progress: bool = False) -> Table1:
+    """Try every cell.
+
+    Parameters
+    ----------
+    trials
+        Random networks and inputs a cell.
+    seed
+        Of their draws.
+    show_progress
+        Draw a bar with the time left.
+    """
+    total = len(AXIOM_METHODS) * len(AXIOMS)
+    with tqdm(total=total, desc="table1", unit="cell", disable=not show_progress) as bar:
+        cells = try_axioms(trials=trials, seed=seed, progress=lambda *_: bar.update())
+    made = provenance("random networks", 0, torch.device("cpu"))
+    return Table1(tuple(cells), seed, made)
+
+
+def save_table1(path: Path, table: Table1) -> None:
+    """Write the table, one row a cell."""
+    rows = pd.DataFrame([asdict(cell) for cell in table.cells])
+    save_result(path, rows, table, "table1")
+
+
+def load_table1(path: Path = STORED) -> Table1:
+    """Read what `save_table1` wrote.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or no such result.
+    """
+    _, values = load_result(path, "table1")
+    cells = tuple(Cell(**cell) for cell in values["cells"])
+    return Table1(cells, values["seed"], Provenance(**values["provenance"]))
+
+
+def describe(table: Table1) -> str:
+    """The table in plain text, with the witness of every cell that fails."""
+    width = max(len(axiom.title) for axiom in AXIOMS.values()) + 2
+    lines = [" " * 30 + "".join(f"{axiom.title:>{width}}" for axiom in AXIOMS.values())]
+    for name, method in AXIOM_METHODS.items():
+        marks = "".join(
+            f"{'yes' if table.cell(name, axiom).holds else 'no':>{width}}" for axiom in AXIOMS
+        )
+        lines.append(f"{method.title:<30}{marks}")
+    lines.append("")
+    for cell in table.cells:
+        if not cell.holds:
+            lines.append(
+                f"{AXIOM_METHODS[cell.method].title}, {AXIOMS[cell.axiom].title}: violated in "
+                f"{cell.violated} of {cell.trials} trials. {cell.witness}."
+            )
+    worst = max((cell.worst for cell in table.cells if cell.holds), default=0.0)
+    lines.append(f"Cells that hold: worst violation {worst:.1e} over all trials.")
+    differing = ", ".join(f"{cell.method} / {cell.axiom}" for cell in table.differing)
+    lines.append(f"Other than the paper: {differing or 'none'}.")
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``python -m xdnn_core table1``."""
+    parser.add_argument(
+        "--trials", type=int, default=TRIALS, help=f"networks a cell (default: {TRIALS})"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the networks (default: 0)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/table1.parquet"),
+        help="result, with a .json beside it (default: out/table1.parquet)",
+    )  # fmt: skip
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``python -m xdnn_core table1``; returns the exit status."""
+    table = run_table1(args.trials, args.seed, show_progress=True)
+    save_table1(args.out, table)
+    print(describe(table))
+    print(f"\nWritten to {args.out}")
+    return 0

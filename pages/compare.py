@@ -97,7 +97,7 @@ def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
     return (
         f"**{network_name(model)}.** Input×Gradient differs from Integrated Gradients by "
         f"**{percent(one.distance)}**, because its biases carry "
-        f"**{percent(float(one.biases.share[0]))}** of the signal."
+        f"**{percent(one.bias_share)}** of the signal."
     )
 
 

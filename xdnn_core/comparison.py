@@ -17,7 +17,7 @@ from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradie
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.result import Attribution
 from xdnn_core.errors import UserError
-from xdnn_core.metrics.agreement import BiasDiagnostics, bias_diagnostics, relative_l1
+from xdnn_core.metrics.agreement import bias_share, relative_l1
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.rendering import channel_sum
 
@@ -57,14 +57,14 @@ class Comparison:
         Integrated Gradients.
     distance
         ‖fast − IG‖₁ / ‖IG‖₁, relative.
-    biases
-        How much of the signal biases carry.
+    bias_share
+        How much of the signal biases carry, 0 to 1 (see `metrics.agreement.bias_share`).
     """
 
     fast: Attribution
     integrated: Attribution
     distance: float
-    biases: BiasDiagnostics
+    bias_share: float
 
     @property
     def difference(self) -> Tensor:
@@ -111,6 +111,7 @@ def compare(
     target: int,
     settings: IntegrationSettings,
     progress: Progress | None = None,
+    chunk: int | None = None,
 ) -> Comparison:
     """Attribute one image by one gradient and by Integrated Gradients.
 
@@ -125,7 +126,9 @@ def compare(
     settings
         Rule, steps and baseline of Integrated Gradients.
     progress
-        Called with (points done, steps); may raise to cancel.
+        Called with (points done, steps) after every chunk; may raise to cancel.
+    chunk
+        Rows a gradient call; None chooses by the memory budget.
 
     Returns
     -------
@@ -141,13 +144,14 @@ def compare(
         baseline=named_baseline(settings.baseline, model, x),
         steps=settings.steps,
         rule=settings.rule,
+        chunk=chunk,
         progress=progress,
     )
     return Comparison(
         fast=fast,
         integrated=integrated,
         distance=float(relative_l1(fast.values, integrated.values)[0]),
-        biases=bias_diagnostics(network, x, target),
+        bias_share=float(bias_share(network, x, target)[0]),
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.metrics.agreement import bias_diagnostics, relative_l1
+from xdnn_core.metrics.agreement import bias_diagnostics, bias_share, relative_l1
 
 
 def test_relative_l1_by_hand() -> None:
@@ -61,6 +61,15 @@ def test_an_x_network_has_no_bias_signal(x_net: nn.Module, images: Tensor) -> No
     found = bias_diagnostics(x_net, images, torch.tensor([0, 1, 2]))
     assert found.share.tolist() == [0, 0, 0]
     assert float(found.half_distance.max()) < 1e-12
+
+
+def test_the_share_alone_is_that_of_the_diagnostics(
+    conv_net: nn.Module, x_net: nn.Module, images: Tensor
+) -> None:
+    target = torch.tensor([0, 1, 2])
+    for network in (conv_net, x_net):
+        share = bias_share(network, images, target)
+        assert torch.equal(share, bias_diagnostics(network, images, target).share)
 
 
 def test_half_distance_follows_the_distance_to_integrated_gradients() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -81,14 +82,36 @@ def bias_diagnostics(network: nn.Module, inputs: Tensor, target: Target = None) 
     check_inputs(inputs)
     target_outputs(network, inputs, target)  # checks the target
     shares, distances = [], []
-    for row in range(len(inputs)):
-        x = inputs[row : row + 1].detach()
-        t = target[row : row + 1] if isinstance(target, Tensor) and target.ndim == 1 else target
+    for x, t in _one_by_one(inputs, target):
         share, at_one = _bias_share(network, x, t)
         half = x * _input_slope(network, x / 2, t)
         shares.append(share)
         distances.append(relative_l1(at_one, half)[0])
     return BiasDiagnostics(torch.stack(shares), torch.stack(distances))
+
+
+def bias_share(network: nn.Module, inputs: Tensor, target: Target = None) -> Tensor:
+    """Return Σ|b ⊙ ∂F/∂b| / (Σ|b ⊙ ∂F/∂b| + Σ|x ⊙ ∂F/∂x|) of every input, (B,).
+
+    One gradient an input, none for a network without biases, whose share is 0.
+
+    Parameters
+    ----------
+    network, inputs, target
+        As for `bias_diagnostics`.
+    """
+    check_inputs(inputs)
+    if not any(_is_bias(name) for name, _ in network.named_parameters()):
+        return inputs.new_zeros(len(inputs))
+    target_outputs(network, inputs, target)  # checks the target
+    return torch.stack([_bias_share(network, x, t)[0] for x, t in _one_by_one(inputs, target)])
+
+
+def _one_by_one(inputs: Tensor, target: Target) -> Iterator[tuple[Tensor, Target]]:
+    """Every input (1, ...) with its target: slopes of biases are summed over a batch."""
+    for row in range(len(inputs)):
+        own = target[row : row + 1] if isinstance(target, Tensor) and target.ndim == 1 else target
+        yield inputs[row : row + 1].detach(), own
 
 
 def _is_bias(name: str) -> bool:

@@ -14,6 +14,11 @@ compare = st.Page(
     url_path="start",
     default=True,
 )
+contrast = st.Page("pages/contrast.py", title="Contrast", icon=":material/contrast:")
+convergence = st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:")
+priors = st.Page(
+    "pages/prior_training.py", title="Prior training", icon=":material/model_training:"
+)
 
 
 def to_compare() -> None:
@@ -22,4 +27,4 @@ def to_compare() -> None:
 
 
 alias = st.Page(to_compare, title="Compare", url_path="compare", visibility="hidden")
-st.navigation([compare, alias], position="top").run()
+st.navigation([compare, contrast, convergence, priors, alias], position="top").run()

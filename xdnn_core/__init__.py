@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         blurred_baseline as blurred_baseline,
         integrated_gradients as integrated_gradients,
     )
+    from xdnn_core.attribution.ray import RaySweep as RaySweep, ray_sweep as ray_sweep
     from xdnn_core.attribution.result import Attribution as Attribution
+    from xdnn_core.data.cohort import Cohort as Cohort, CohortError as CohortError
+    from xdnn_core.data.cohorts import load_cohort as load_cohort
     from xdnn_core.errors import UserError as UserError
     from xdnn_core.homogeneity import (
         HomogeneityReport as HomogeneityReport,
@@ -43,28 +46,57 @@ if TYPE_CHECKING:
         load_model as load_model,
         load_model_file as load_model_file,
     )
+    from xdnn_core.priors.live_state import (
+        LiveConfig as LiveConfig,
+        Snapshot as Snapshot,
+    )
+    from xdnn_core.priors.loss import (
+        attribution_prior_loss as attribution_prior_loss,
+        training_attributions as training_attributions,
+    )
+    from xdnn_core.priors.methods import PriorMethod as PriorMethod
+    from xdnn_core.priors.sweep import (
+        SweepConfig as SweepConfig,
+        choose_strengths as choose_strengths,
+        run_sweep as run_sweep,
+    )
+    from xdnn_core.priors.trainer import LiveTrainer as LiveTrainer
 
 _HOME = {
     "Attribution": "attribution.result",
+    "Cohort": "data.cohort",
+    "CohortError": "data.cohort",
     "HomogeneityReport": "homogeneity",
+    "LiveConfig": "priors.live_state",
+    "LiveTrainer": "priors.trainer",
     "ModelCard": "models.zoo",
     "NotHomogeneousError": "homogeneity",
     "PretrainedModel": "models.zoo",
+    "PriorMethod": "priors.methods",
+    "RaySweep": "attribution.ray",
+    "Snapshot": "priors.live_state",
+    "SweepConfig": "priors.sweep",
     "UserError": "errors",
+    "attribution_prior_loss": "priors.loss",
     "available_models": "models.zoo",
     "bias_diagnostics": "metrics.agreement",
     "blurred_baseline": "attribution.integrated",
     "captum_attribution": "attribution.captum_reference",
+    "choose_strengths": "priors.sweep",
     "compare_with_captum": "attribution.captum_reference",
     "expected_gradients": "attribution.expected",
     "gradient": "attribution.gradients",
     "input_x_gradient": "attribution.gradients",
     "inspect_homogeneity": "homogeneity",
     "integrated_gradients": "attribution.integrated",
+    "load_cohort": "data.cohorts",
     "load_model": "models.zoo",
     "load_model_file": "models.zoo",
+    "ray_sweep": "attribution.ray",
     "relative_l1": "metrics.agreement",
     "remove_biases": "homogeneity",
+    "run_sweep": "priors.sweep",
+    "training_attributions": "priors.loss",
     "x_gradient": "attribution.gradients",
 }
 __all__ = sorted(_HOME)

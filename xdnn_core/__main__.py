@@ -14,7 +14,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("xdnn_core.commands.bench", "measure speed and memory as ratios"),
     "evaluate": ("xdnn_core.commands.evaluate", "top-1 and top-5 accuracy over an image set"),
     "figure1": ("xdnn_core.experiments.figure1", "the paper's Figure 1: methods, λ, references"),
+    "figure2": ("xdnn_core.experiments.figure2", "the paper's Figure 2: accuracy against contrast"),
+    "figure3": ("xdnn_core.experiments.figure3", "the paper's Figure 3: error against calls"),
     "models": ("xdnn_core.commands.models", "list the networks, or download one"),
+    "table1": ("xdnn_core.experiments.table1", "the paper's Table 1: methods and axioms"),
+    "table2": ("xdnn_core.experiments.table2", "the paper's Table 2: what removing biases costs"),
+    "table3": ("xdnn_core.experiments.table3", "the paper's Table 3: attribution quality"),
     "train": ("xdnn_core.commands.train", "train the embedded pair"),
 }
 

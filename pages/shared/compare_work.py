@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from torch import Tensor
 
+from pages.shared.heavy import CHUNK, Job, compute_missing, kept, refine
 from pages.shared.progress import TimedBar
 from pages.shared.results import results
 from xdnn_core.comparison import (
@@ -56,22 +57,18 @@ class Work:
 
     def kept(self, settings: IntegrationSettings) -> list[Comparison] | None:
         """Both networks' results, if both are there."""
-        found = [results().get(self.key(n, settings)) for n in range(len(self.models))]
-        return None if any(one is None for one in found) else found
+        return kept([self.key(number, settings) for number in range(len(self.models))])
 
     def compute(self, settings: IntegrationSettings, label: str) -> list[Comparison]:
-        """Compute what is not there yet, with progress; a rerun cuts in and keeps what is done."""
-        bar = TimedBar(label, parts=len(self.models))
-        for number, model in enumerate(self.models):
-            progress = bar.part()
-            if results().get(self.key(number, settings)) is None:
-                with heavy_work(bar.waiting):
-                    one = compare(model, self.inputs, self.target, settings, progress)
-                results().put(self.key(number, settings), one)
-        bar.clear()
-        found = self.kept(settings)
-        assert found is not None
-        return found
+        """Compute what is not there yet, with progress."""
+
+        def job(model: PretrainedModel) -> Job:
+            return lambda progress: compare(
+                model, self.inputs, self.target, settings, progress, CHUNK
+            )
+
+        jobs = {self.key(n, settings): job(model) for n, model in enumerate(self.models)}
+        return compute_missing(jobs, label)
 
 
 @dataclass(frozen=True)
@@ -89,24 +86,14 @@ class Found:
 
     def refine(self) -> None:
         """Compute the full picture, then draw the page again; or leave it at the coarse one."""
-        wanted = hash(self.work.key(0, self.work.settings))
-        if st.session_state.get("left_coarse") == wanted:
-            st.button(
-                f"Coarse picture, {COARSE_STEPS} calls. Refine to {self.work.settings.steps}",
-                icon=":material/add:",
-                on_click=lambda: st.session_state.pop("left_coarse"),
-            )
-            return
-        slot = st.container(horizontal=True, vertical_alignment="center")
-        slot.button(
-            "Stop",
-            icon=":material/stop:",
-            on_click=lambda: st.session_state.update(left_coarse=wanted),
+        work, steps = self.work, self.work.settings.steps
+        refine(
+            work.key(0, work.settings),
+            f"Coarse picture, {COARSE_STEPS} calls. Refine to {steps}",
+            lambda: work.compute(
+                work.settings, f"Refining from {COARSE_STEPS} to {steps} gradient calls"
+            ),
         )
-        with slot:
-            label = f"Refining from {COARSE_STEPS} to {self.work.settings.steps} gradient calls"
-            self.work.compute(self.work.settings, label)
-        st.rerun()
 
 
 def _coarse(settings: IntegrationSettings) -> IntegrationSettings:

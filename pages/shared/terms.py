@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 _IG_SOURCE = "Sundararajan et al. 2017, *Axiomatic Attribution for Deep Networks*"
+_EG_SOURCE = (
+    "Erion et al. 2021, *Improving Performance of Deep Learning Models with Axiomatic "
+    "Attribution Priors and Expected Gradients*"
+)
 _X_SOURCE = "Hesse et al. 2021, *Fast Axiomatic Attribution for Neural Networks*"
 
 
@@ -118,6 +122,100 @@ TERMS = {
         "pixel, which makes networks with different logits comparable.",
         r"v = P_{99}\,(|A|)",
         "design choice of this app",
+    ),
+    "contrast": Term(
+        "Contrast",
+        "The normalised image times α: 0 is the mean image, 1 the photograph. Where F(αx) = αF(x), "
+        "contrast can change no prediction and no attribution but in size.",
+        r"\alpha x,\quad \mathrm{IG}(\alpha x) = x\int_0^{\alpha} \nabla F(tx)\,dt",
+        _X_SOURCE + ", Figure 2",
+    ),
+    "fixed_target": Term(
+        "Fixed target",
+        "The class to explain is chosen at α = 1 and kept at every contrast.",
+        r"c = \operatorname{argmax}_k F_k(x)",
+        "design choice of this app",
+    ),
+    "similarity": Term(
+        "Similarity to α = 1",
+        "Cosine of the maps as vectors, and SSIM (structural similarity) of the maps as drawn, "
+        "each on a scale of its own. 1 is the same map but for its size.",
+        r"\cos(A,B)=\frac{\langle A,B\rangle}{\lVert A\rVert\,\lVert B\rVert}",
+        "SSIM: Wang et al. 2004, *Image Quality Assessment*",
+    ),
+    "path_gradient": Term(
+        "Slope along the path",
+        "How fast the target logit rises along the straight path from the mean image (t = 0) to "
+        "the photograph (t = 1). Its area is what Integrated Gradients shares out among pixels.",
+        r"\int_0^1 \langle\nabla F(tx), x\rangle\,dt = F(x)-F(0)",
+        _IG_SOURCE + ", Proposition 1",
+    ),
+    "roc_auc": Term(
+        "ROC-AUC",
+        "How likely the network gives a random person with the outcome a higher score than one "
+        "without it; ties count half. 0.5 is guessing. Validation rows choose, test rows are only "
+        "reported; the band is the 95 % confidence interval of the mean over replicates.",
+        r"P\left(F(x^+)>F(x^-)\right)+\tfrac12 P\left(F(x^+)=F(x^-)\right)",
+        "Hanley and McNeil 1982",
+    ),
+    "strength": Term(
+        "λ, weight of the penalty",
+        "How much a sparse attribution counts against a good prediction. It may be changed while "
+        "training: a vertical line shows from which epoch. Off is λ = 0: the penalty is measured, "
+        "not trained with.",
+        r"\mathcal{L} + \lambda\,\Omega(A)",
+        _EG_SOURCE + ", Equation 1",
+    ),
+    "penalty": Term(
+        "Penalty Ω",
+        "What training makes small besides the loss, not multiplied by λ. Either the negative "
+        "Gini coefficient of the mean absolute attributions, which favours few features, or their "
+        "mean, which favours small attributions.",
+        r"\Omega = -G(a)\quad\text{or}\quad\Omega=\tfrac1d\textstyle\sum_j a_j,"
+        r"\qquad a_j=\tfrac1n\sum_i|A_{ij}|",
+        _EG_SOURCE + ", Section 4.3",
+    ),
+    "training_loss": Term(
+        "Training loss",
+        "Cross-entropy on the training rows alone, without the penalty, mean over replicates.",
+        r"\mathcal{L}=-\tfrac1n\textstyle\sum_i y_i\log p_i+(1-y_i)\log(1-p_i)",
+        "standard",
+    ),
+    "gini": Term(
+        "Gini of the attributions",
+        "How unequally the features share the attribution: 0 if all have the same, towards 1 if "
+        "few have it all. High is sparse.",
+        r"G(a)=\frac{\sum_{i,j}|a_i-a_j|}{2\,d\sum_j a_j}",
+        "Hurley and Rickard 2009; " + _EG_SOURCE,
+    ),
+    "mean_attribution": Term(
+        "Mean |attribution|",
+        "How much a feature moves the logit, in absolute value, mean over training rows and "
+        "replicates. The share is of the sum over all features.",
+        r"a_j=\tfrac1n\textstyle\sum_i|A_{ij}|",
+        _EG_SOURCE + ", Section 4.3",
+    ),
+    "best_epoch": Term(
+        "Best epoch",
+        "Every replicate is tested at the epoch with its best validation ROC-AUC. Shown: mean "
+        "over replicates, with half the width of its 95 % confidence interval.",
+        r"e^*=\arg\max_e \mathrm{AUC}_{\text{validation}}(e)",
+        _X_SOURCE + ", Section 4.3",
+    ),
+    "replicate": Term(
+        "Replicate",
+        "One random split with random initial weights: 100 rows to train, 100 to validate, the "
+        "rest to test. All replicates train side by side, each from its own seed.",
+        r"\text{seed}_r=\text{seed}+r",
+        _EG_SOURCE + ", Section 4.3",
+    ),
+    "references": Term(
+        "References k",
+        "Expected Gradients averages over k training rows as baselines, each at one random point "
+        "of the path. More cost more and vary less.",
+        r"\mathrm{EG}_i=\mathbb{E}_{x'\sim D,\,t\sim U(0,1)}\left[(x_i-x'_i)"
+        r"\,\frac{\partial F(x'+t(x-x'))}{\partial x_i}\right]",
+        _EG_SOURCE + ", Equation 2",
     ),
 }
 

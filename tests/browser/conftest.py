@@ -46,10 +46,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(folder: Path) -> Server:
+def _start(folder: Path, cores: int | None = None) -> Server:
+    """Start a server whose files all lie in a folder; `cores` limits where it may compute."""
     port = _free_port()
     log = folder / "server.log"
-    environment = os.environ | {"XDNN_CACHE": str(folder / "cache")}
+    environment = os.environ | {
+        "XDNN_CACHE": str(folder / "cache"),
+        "XDNN_DATA": str(folder / "data"),
+        "XDNN_NHANES_URL": "http://127.0.0.1:9/no-network",  # where nobody listens
+    }
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     options = {
         "server.port": port,
@@ -60,8 +65,9 @@ def _start(folder: Path) -> Server:
     command += [f"--{name}={value}" for name, value in options.items()]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
+            preexec_fn=None if cores is None else lambda: _keep_to(cores),
+        )  # fmt: skip
     server = Server(f"http://127.0.0.1:{port}", process, log)
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
@@ -74,6 +80,11 @@ def _start(folder: Path) -> Server:
             time.sleep(0.1)
     process.kill()
     raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+
+
+def _keep_to(cores: int) -> None:
+    """Let this process compute on the first few of its cores only."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
 def _stop(server: Server) -> None:
@@ -105,6 +116,30 @@ def start_server(tmp_path: Path) -> Iterator[Callable[[], str]]:
     yield start
     for one in running:
         _stop(one)
+
+
+@pytest.fixture
+def restart_server(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Start a server, ending the one before; all have the same folders. Returns its address."""
+    running: list[Server] = []
+
+    def restart() -> str:
+        while running:
+            _stop(running.pop())
+        running.append(_start(tmp_path))
+        return running[-1].url
+
+    yield restart
+    for one in running:
+        _stop(one)
+
+
+@pytest.fixture
+def one_core_server(tmp_path: Path) -> Iterator[str]:
+    """Address of a server that has one core, so that one session trains at a time."""
+    running = _start(tmp_path, cores=1)
+    yield running.url
+    _stop(running)
 
 
 @pytest.fixture(scope="session")

@@ -96,6 +96,9 @@ def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
     results.to_parquet(tmp_path / "other.parquet")
     with pytest.raises(UserError, match="no result of figure1"):
         load_results(tmp_path / "other.parquet")
+    (tmp_path / "cut.parquet").write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match="no result of figure1"):
+        load_results(tmp_path / "cut.parquet")
     with pytest.raises(UserError, match="is not there"):
         load_results(tmp_path / "none.parquet")
 

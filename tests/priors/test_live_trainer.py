@@ -329,3 +329,69 @@ class TestConfig:
             LiveConfig.from_dict({"speed": 3})
         with pytest.raises(ValueError, match="cannot be read as the setting hidden"):
             LiveConfig.from_dict({"hidden": 5})
+
+
+def test_more_epochs_let_a_finished_run_go_on(make: Make) -> None:
+    trainer = make(replace(CONFIG, epochs=2))
+    trainer.start()
+    end = until_state(trainer, "finished")
+    trainer.adjust(5, None)
+    assert trainer.snapshot().state == "paused"
+    trainer.start()
+    longer = until(trainer, lambda s: s.state == "finished" and s.epoch == 5)
+    assert longer.config.epochs == 5
+    assert longer.curves[0].auc_mean[:2] == end.curves[0].auc_mean
+    straight = make(replace(CONFIG, epochs=5))
+    straight.start()
+    assert until_state(straight, "finished").curves[1].auc_mean == longer.curves[1].auc_mean
+
+
+def test_fewer_epochs_end_a_run_where_it_is(make: Make) -> None:
+    trainer = make()
+    step(trainer)
+    step(trainer)
+    trainer.adjust(2, None)
+    assert trainer.snapshot().state == "finished"
+    trainer.start()
+    until(trainer, lambda _: not trainer.busy)
+    assert trainer.snapshot().epoch == 2
+
+
+def test_adjusting_before_the_start_is_what_the_run_begins_with(make: Make) -> None:
+    trainer = make()
+    trainer.adjust(3, 500.0)
+    assert trainer.snapshot().state == "ready"
+    trainer.start()
+    end = until_state(trainer, "finished")
+    assert (end.epoch, end.config.epochs_per_second) == (3, 500.0)
+    with pytest.raises(UserError, match="epochs"):
+        trainer.adjust(0, None)
+    assert trainer.snapshot().config.epochs == 3
+
+
+def test_a_slow_run_speeds_up_at_once(make: Make) -> None:
+    trainer = make(replace(CONFIG, epochs=200, epochs_per_second=0.1))
+    trainer.start()
+    until(trainer, lambda s: s.epoch >= 1)
+    trainer.adjust(12, None)  # at the old pace the test would give up first
+    assert until_state(trainer, "finished").epoch == 12
+
+
+def test_busy_until_the_picture_stands_still(make: Make) -> None:
+    trainer = make(replace(CONFIG, epochs=3))
+    assert not trainer.busy
+    trainer.start()
+    assert trainer.busy
+    until(trainer, lambda _: not trainer.busy)
+    last = trainer.snapshot()
+    assert last.state == "finished"
+    assert all(curve.test_is_current for curve in last.curves)
+    trainer.start()  # nothing left to do
+    until(trainer, lambda _: not trainer.busy)
+    assert trainer.snapshot().version == last.version
+
+
+def test_time_left_is_what_the_pace_says(make: Make) -> None:
+    snapshot = make().snapshot()
+    assert math.isnan(snapshot.seconds_left)
+    assert replace(snapshot, epoch=2, epochs_per_second=5.0).seconds_left == 2.0

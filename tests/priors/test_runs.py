@@ -87,6 +87,19 @@ def test_newest_first_rename_and_delete(path: Path) -> None:
             action(ids[0])
 
 
+def test_a_deleted_run_comes_back_as_it_was(path: Path) -> None:
+    store = RunStore(path, "me")
+    first, second = store.keep(SNAPSHOT, "first"), store.keep(SNAPSHOT, "second")
+    store.rename(first.id, "renamed")
+    lost = store.get(first.id)
+    store.delete(first.id)
+    store.restore(lost)
+    store.restore(second)  # is there: stays the only one
+    assert store.names() == {first.id: "renamed", second.id: "second"}
+    assert run_to_json(store.get(first.id)) == run_to_json(lost)
+    assert RunStore(path, "you").names() == {}
+
+
 def test_owners_see_only_their_own(path: Path) -> None:
     mine, theirs = RunStore(path, "me"), RunStore(path, "you")
     run = mine.keep(SNAPSHOT)
@@ -100,12 +113,21 @@ def test_owners_see_only_their_own(path: Path) -> None:
 
 def test_names(path: Path) -> None:
     store = RunStore(path)
-    assert store.keep(SNAPSHOT).name == "nhefs: X-Gradient"
+    assert store.keep(SNAPSHOT).name == "nhefs: X-Gradient, λ 1 → 10"
+    many = replace(SNAPSHOT, curves=(replace(CURVE, title="X" * 90),))
+    assert store.keep(many).name.endswith("X, λ 1 → 10")
     with pytest.raises(RunStoreError, match="81 characters; allowed are 1 to 80"):
         store.keep(SNAPSHOT, "x" * 81)
     odd = "'; DROP TABLE runs; --"
     store.keep(SNAPSHOT, odd)
     assert store.runs()[0].name == odd
+
+
+def test_a_strength_set_after_the_last_epoch_is_not_kept(path: Path) -> None:
+    later = (*SNAPSHOT.marks, StrengthMark(2, 100.0))
+    kept = RunStore(path).keep(replace(SNAPSHOT, marks=later, strength=100.0))
+    assert kept.strength == 10.0
+    assert kept.marks == SNAPSHOT.marks
 
 
 def test_nothing_trained_is_nothing_to_keep(path: Path) -> None:

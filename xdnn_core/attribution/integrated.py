@@ -9,13 +9,15 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from xdnn_core.attribution.path import (
+    Path,
     Progress,
     chunk_rows,
     path_gradient_sums,
     straight_path,
 )
-from xdnn_core.attribution.quadrature import quadrature
-from xdnn_core.attribution.result import Attribution, completeness_gap
+from xdnn_core.attribution.quadrature import cell_weights, quadrature
+from xdnn_core.attribution.refinement import Refinement, refine
+from xdnn_core.attribution.result import Attribution, completeness_gap, relative_change
 from xdnn_core.attribution.target import Target, target_outputs
 from xdnn_core.checks import check_inputs
 from xdnn_core.device import full_float32, synchronise
@@ -31,6 +33,8 @@ def integrated_gradients(
     baseline: Tensor | None = None,
     steps: int = 128,
     rule: str = "gauss_legendre",
+    tolerance: float | None = None,
+    max_steps: int = 1024,
     chunk: int | None = None,
     progress: Progress | None = None,
 ) -> Attribution:
@@ -50,65 +54,92 @@ def integrated_gradients(
         Points on the path, that is gradient calls for each input.
     rule
         One of `quadrature.RULES`.
+    tolerance
+        In place of `steps`: double the points, from 8, until no input's attribution changes by
+        more than this, relative L1. Rules whose points nest ("graded" does) evaluate each once.
+    max_steps
+        With a tolerance, cap on the points of the last integral; `tolerance_met` says whether it
+        was enough.
     chunk
         Rows a gradient call; None chooses by the memory budget.
     progress
-        Called with (points done, steps) after every chunk; may raise to cancel.
+        Called with (points done, points in all, with a tolerance up to the end of this doubling)
+        after every chunk; may raise to cancel.
 
     Returns
     -------
     Attribution
         `values` (B, ...), and `estimated_error` (B,): the relative L1 distance between the rule
-        and the half rule made of every other point, which costs no further gradient.
+        and the half rule made of every other point, which costs no further gradient; with a
+        tolerance the last change. It is about twice the true error.
 
     Raises
     ------
     ValueError
         If inputs or baseline are not finite, the shapes do not match, the target is out of
-        range, or the rule or the number of steps is not allowed.
+        range, or the rule, the number of steps, the tolerance or its cap is not allowed.
 
     Source: Sundararajan et al. 2017, Equation 1.
     """
     check_inputs(inputs)
     start = baseline_like(inputs, baseline)
-    points, weights = quadrature(rule, steps)
     began = time.perf_counter()
     outputs = target_outputs(network, inputs, target)
     baseline_outputs = target_outputs(network, start, target)
     path = straight_path(network, inputs.detach(), start)
-    both = torch.stack([weights, _half_rule(weights)])  # (2, n)
-    sums = path_gradient_sums(path, target, points, both, chunk_rows(path, chunk), progress)
-    full, half = (inputs.detach() - start) * sums  # (B, ...) each
+    difference, rows = inputs.detach() - start, chunk_rows(path, chunk)
+    if tolerance is None:
+        found = _integrate(path, difference, target, rule, steps, rows, progress)
+    else:
+        found = refine(path, difference, target, rule, tolerance, max_steps, rows, progress)
     synchronise(inputs.device)
     return Attribution(
-        values=full,
+        values=found.values,
         outputs=outputs,
         baseline_outputs=baseline_outputs,
-        completeness_gap=completeness_gap(full, outputs, baseline_outputs),
-        gradient_calls=steps,
+        completeness_gap=completeness_gap(found.values, outputs, baseline_outputs),
+        gradient_calls=found.gradient_calls,
         seconds=time.perf_counter() - began,
         method="integrated_gradients",
-        # One point makes no half rule: its error is not known.
-        estimated_error=_relative_change(full, half) if steps > 1 else outputs * torch.nan,
+        estimated_error=found.change,
+        tolerance_met=None if tolerance is None else found.change <= tolerance,
     )
 
 
-def _half_rule(weights: Tensor) -> Tensor:
-    """Weights of a rule with half the points: of each pair one, alternately the outer and inner.
+def _integrate(
+    path: Path,
+    difference: Tensor,
+    target: Target,
+    rule: str,
+    steps: int,
+    rows: int,
+    progress: Progress | None,
+) -> Refinement:
+    """The integral with a given number of points, and its distance to that with half of them."""
+    points, weights = quadrature(rule, steps)
+    both = torch.stack([weights, _half_rule(rule, points, weights)])  # (2, n)
+    full, half = difference * path_gradient_sums(path, target, points, both, rows, progress)
+    # One point makes no half rule: its error is not known.
+    unknown = difference.new_full((len(difference),), torch.nan)
+    return Refinement(full, relative_change(full, half) if steps > 1 else unknown, steps)
 
-    Taking always the first of a pair would lean to the left and measure that lean instead of
-    the rule's error.
+
+def _half_rule(rule: str, points: Tensor, weights: Tensor) -> Tensor:
+    """Weights of a rule with half the points, (n,).
+
+    Every other graded point makes the graded rule of half the size. Of other rules one of each
+    pair is taken, alternately the outer and the inner: taking always the first would lean to the
+    left and measure that lean instead of the rule's error.
     """
+    half = torch.zeros_like(weights)
+    if rule == "graded":
+        kept = torch.arange(len(points) - 1, -1, -2).flip(0)
+        half[kept] = cell_weights(points[kept])
+        return half
     position = torch.arange(len(weights)) % 4
-    kept = torch.where((position == 0) | (position == 3), weights, torch.zeros_like(weights))
-    return kept / kept.sum()
-
-
-def _relative_change(full: Tensor, half: Tensor) -> Tensor:
-    """‖full − half‖₁ / ‖full‖₁ for every input, (B,); 0 where both are zero."""
-    size = full.abs().flatten(1).sum(dim=1)
-    change = (full - half).abs().flatten(1).sum(dim=1)
-    return torch.where(change == 0, change, change / size)
+    kept = (position == 0) | (position == 3)
+    half[kept] = weights[kept] / weights[kept].sum()
+    return half
 
 
 def baseline_like(inputs: Tensor, baseline: Tensor | None) -> Tensor:

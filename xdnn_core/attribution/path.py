@@ -12,8 +12,8 @@ and backward pass at every point; it is exact, because the layer is affine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ class Path:
     network
         What comes after the point of entry.
     to_input
-        Carries a gradient at the point of entry back to the input.
+        Carries gradients at the point of entry, (N, ...), back to the input, (N, ...).
     hoisted
         Whether the first convolution was taken out of the loop.
     """
@@ -83,7 +83,7 @@ def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
 
     def to_input(gradient: Tensor) -> Tensor:
         return _CONVOLUTION_INPUT[type(convolution)](
-            inputs.shape,
+            (len(gradient), *inputs.shape[1:]),
             convolution.weight.detach(),
             gradient,
             stride=convolution.stride,
@@ -184,15 +184,17 @@ def path_gradient_sums(
     slices = [slice(at, at + rows) for at in range(0, batch, rows)]
     parts = [
         _sums_for_rows(
-            path, target, part, points, weights, rows,
-            _of_slice(progress, number, len(slices), len(points)),
+            replace(path, start=path.start[part], direction=path.direction[part]),
+            target[part] if isinstance(target, Tensor) and target.ndim == 1 else target,
+            points, weights, rows, _of_slice(progress, number, len(slices), len(points)),
         )
         for number, part in enumerate(slices)
     ]  # fmt: skip
     sums = torch.cat(parts, dim=1)  # (K, B, ...) at the point of entry
     if not path.hoisted:
         return sums
-    return torch.stack([path.to_input(one) for one in sums])  # (K, B, C, H, W)
+    carried = path.to_input(sums.flatten(0, 1))  # (K * B, C, H, W)
+    return carried.view(len(weights), batch, *carried.shape[1:])
 
 
 def _of_slice(progress: Progress | None, number: int, slices: int, points: int) -> Progress | None:
@@ -205,40 +207,84 @@ def _of_slice(progress: Progress | None, number: int, slices: int, points: int) 
 def _sums_for_rows(
     path: Path,
     target: Target,
-    part: slice,
     points: Tensor,
     weights: Tensor,
     rows: int,
     progress: Progress | None,
 ) -> Tensor:
-    """The sums for one slice of the batch, (K, b, ...)."""
-    start, direction = path.start[part], path.direction[part]  # (b, ...)
-    picked = target[part] if isinstance(target, Tensor) and target.ndim == 1 else target
-    b, n = len(start), len(points)
+    """The sums for a path of at most `rows` inputs, (K, b, ...)."""
+    total = path.start.new_zeros(len(weights), path.start.numel())  # (K, b * ...)
+    weights = weights.to(path.start)
+    for part in path_gradients(path, target, points, rows, progress):
+        flat = part.gradients.flatten(1)  # (k, b, ...) -> (k, b * ...)
+        total.addmm_(weights[:, part.first : part.first + len(flat)], flat)
+    return total.view(len(weights), *path.start.shape)
+
+
+@dataclass(frozen=True)
+class PathPart:
+    """What one gradient call gives.
+
+    Attributes
+    ----------
+    first
+        Position of its first point among all points.
+    outputs
+        All outputs at its k points, (k, b, classes), or (k, b) of a network with one.
+    gradients
+        ∂F/∂z of the target at the point of entry, (k, b, ...).
+    """
+
+    first: int
+    outputs: Tensor
+    gradients: Tensor
+
+
+def path_gradients(
+    path: Path, target: Target, points: Tensor, rows: int, progress: Progress | None = None
+) -> Iterator[PathPart]:
+    """Walk along a path, several points a gradient call.
+
+    Parameters
+    ----------
+    path
+        From `straight_path`, of b ≤ `rows` inputs.
+    target, points, rows, progress
+        As for `path_gradient_sums`; progress is called when the part was used.
+
+    Yields
+    ------
+    PathPart
+        In the order of the points.
+    """
+    b, n = len(path.start), len(points)
     at_once = max(1, rows // b)
-    points = points.to(start)
-    weights = weights.to(start)
-    total: Tensor | None = None
+    points = points.to(path.start)
     for first in range(0, n, at_once):
         t = points[first : first + at_once]  # (k,)
-        w = weights[:, first : first + at_once]  # (K, k)
         k = len(t)
-        along = t.view(k, *[1] * start.ndim) * direction + start  # (k, b, ...)
-        gradient = target_gradient(path.network, along.flatten(0, 1), repeat_target(picked, k))
-        # (K, k) x (k, b * ...) -> (K, b, ...)
-        step = (w @ gradient.reshape(k, -1)).view(len(w), *start.shape)
-        total = step if total is None else total + step
+        along = t.view(k, *[1] * path.start.ndim) * path.direction + path.start  # (k, b, ...)
+        outputs, gradients = outputs_and_gradient(
+            path.network, along.flatten(0, 1), repeat_target(target, k)
+        )
+        yield PathPart(first, outputs.unflatten(0, (k, b)), gradients.unflatten(0, (k, b)))
         if progress is not None:
-            progress(min(first + k, n), n)
-    assert total is not None
-    return total
+            progress(first + k, n)
 
 
 def target_gradient(network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target) -> Tensor:
     """Return ∂F/∂x at every row of `inputs`, (B, ...)."""
+    return outputs_and_gradient(network, inputs, target)[1]
+
+
+def outputs_and_gradient(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target
+) -> tuple[Tensor, Tensor]:
+    """Return all outputs, (B, classes) or (B,), and ∂F/∂x, (B, ...), at every row of `inputs`."""
     rows = inputs.detach().requires_grad_()
     with torch.enable_grad():
+        outputs = network(rows)
         # Rows do not interact, so the gradient of the sum holds every row's own gradient.
-        total = select_target(network(rows), target).sum()
+        total = select_target(outputs, target).sum()
     (gradient,) = torch.autograd.grad(total, rows)
-    return gradient
+    return outputs.detach(), gradient

@@ -2,11 +2,13 @@
 
 Along the path of Integrated Gradients a ReLU network's gradient is piecewise constant, so every
 rule here converges like 1/n; "graded" puts its points denser near t = 0, where the gradient
-varies most.
+varies most. The points of "graded", "left", "right" and "trapezoid" are among those of the rule
+with half the spacing (see `doubled_steps`), so that refining wastes no gradient.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,7 +20,7 @@ from xdnn_core.errors import UserError
 Rule = Literal["gauss_legendre", "graded", "midpoint", "trapezoid", "left", "right"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
-# Cell edges (i/n)^1.5: of the exponents 1 to 3 the one with the smallest error on AlexNet.
+# Points (i/n)^1.5: of the exponents 1 to 3 the one with the smallest error on AlexNet.
 GRADING = 1.5
 
 
@@ -28,8 +30,9 @@ def quadrature(rule: str, steps: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     rule
-        ``"gauss_legendre"`` (the paper's and Captum's), ``"graded"`` (midpoints of cells with
-        edges (i/n)^1.5), ``"midpoint"``, ``"trapezoid"``, ``"left"``, ``"right"``.
+        ``"gauss_legendre"`` (the paper's and Captum's), ``"graded"`` (points (i/n)^1.5, i from
+        1, each for a cell that reaches half-way to its neighbours), ``"midpoint"``,
+        ``"trapezoid"``, ``"left"``, ``"right"``.
     steps
         Number of points n ≥ 1 (trapezoid: n ≥ 2).
 
@@ -62,10 +65,56 @@ def _points_and_weights(rule: str, n: int) -> tuple[np.ndarray, np.ndarray]:
         return np.linspace(0, 1, n), weights
     edges = np.linspace(0, 1, n + 1)
     if rule == "graded":
-        edges = edges**GRADING
+        points = edges[1:] ** GRADING
+        return points, _cells(points)
     weights = np.diff(edges)
     if rule == "left":
         return edges[:-1].copy(), weights
     if rule == "right":
         return edges[1:].copy(), weights
     return (edges[:-1] + edges[1:]) / 2, weights
+
+
+def _cells(points: np.ndarray) -> np.ndarray:
+    """Widths of the cells of ascending points: half-way to the neighbours, at the ends 0 and 1."""
+    middles = (points[1:] + points[:-1]) / 2
+    return np.diff(np.concatenate([[0.0], middles, [1.0]]))
+
+
+def cell_weights(points: Tensor) -> Tensor:
+    """Weights of ascending points of [0, 1], (n,): each for the part of it that is nearest."""
+    return torch.from_numpy(_cells(points.double().numpy()))
+
+
+def doubled_steps(rule: str, cells: int) -> int:
+    """Steps with which a rule has so many cells: doubling the cells then keeps points.
+
+    The trapezoid has one point more than cells; of "gauss_legendre" and "midpoint" no points are
+    kept whatever the steps.
+    """
+    return cells + 1 if rule == "trapezoid" else cells
+
+
+def combine(rules: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Lay several rules over one another; points that coincide are one.
+
+    Parameters
+    ----------
+    rules
+        Points and weights of K rules, (n_k,) each.
+
+    Returns
+    -------
+    points, weights
+        All points, ascending, (n,), and the weights of every rule at them, (K, n).
+    """
+    # Equal points of two rules may differ in the last bits.
+    rounded = [points.numpy().round(12) for points, _ in rules]
+    _, first, place = np.unique(np.concatenate(rounded), return_index=True, return_inverse=True)
+    points = torch.cat([points for points, _ in rules])[torch.from_numpy(first)]
+    weights = torch.zeros(len(rules), len(points), dtype=torch.float64)
+    begin = 0
+    for row, (_, own) in enumerate(rules):
+        weights[row, torch.from_numpy(place[begin : begin + len(own)])] = own
+        begin += len(own)
+    return points, weights

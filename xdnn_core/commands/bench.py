@@ -2,6 +2,7 @@
 
     python -m xdnn_core bench attribution    Integrated Gradients and X-Gradient against Captum
     python -m xdnn_core bench priors         prior training in a stack against one by one
+    python -m xdnn_core bench ray            every contrast, every number of calls, in one pass
 
 Each explains its options with -h. What falls short of its target is printed as well.
 """
@@ -15,6 +16,7 @@ import importlib
 BENCHMARKS: dict[str, str] = {
     "attribution": "xdnn_core.bench.attribution",
     "priors": "xdnn_core.bench.priors",
+    "ray": "xdnn_core.bench.ray",
 }
 
 

@@ -236,8 +236,11 @@ def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
     """
     if not path.is_file():
         raise UserError(f"{path} is not there; make it with python -m xdnn_core figure1.")
-    table = pq.read_table(path)
-    stored = (table.schema.metadata or {}).get(_METADATA)
+    try:
+        table = pq.read_table(path)
+        stored = (table.schema.metadata or {}).get(_METADATA)
+    except pa.ArrowInvalid:  # no Parquet file at all
+        stored = None
     if stored is None:
         raise UserError(
             f"{path} is no result of figure1; make it with python -m xdnn_core figure1."

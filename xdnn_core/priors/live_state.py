@@ -279,3 +279,9 @@ class Snapshot:
     seconds: float = 0.0
     epochs_per_second: float = 0.0
     error: str = ""
+
+    @property
+    def seconds_left(self) -> float:
+        """Time to the last epoch at the recent pace; NaN while there is none."""
+        pace = self.epochs_per_second
+        return (self.config.epochs - self.epoch) / pace if pace else float("nan")

@@ -19,6 +19,7 @@ from typing import Any, Final
 import platformdirs
 
 from xdnn_core.errors import UserError
+from xdnn_core.priors.live_controls import path_label
 from xdnn_core.priors.live_state import (
     LiveConfig,
     MethodCurve,
@@ -137,26 +138,46 @@ class RunStore:
         """
         if not snapshot.epoch:
             raise RunStoreError("This run has not trained an epoch yet; start it before keeping.")
-        titles = ", ".join(curve.title for curve in snapshot.curves)
+        # λ as it was trained with: it may have been set again after the last epoch.
+        strengths = max((curve.strengths for curve in snapshot.curves), key=len)
         run = KeptRun(
             id=uuid.uuid4().hex,
-            name=_checked_name(name or f"{snapshot.cohort}: {titles}"[:MAX_NAME]),
+            name=_checked_name(name or _default_name(snapshot, strengths)),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             cohort=snapshot.cohort,
             cohort_title=snapshot.cohort_title,
             outcome=snapshot.outcome,
             epoch=snapshot.epoch,
             config=snapshot.config,
-            strength=snapshot.strength,
-            marks=snapshot.marks,
+            strength=strengths[-1],
+            marks=tuple(mark for mark in snapshot.marks if mark.epoch < len(strengths)),
             curves=snapshot.curves,
         )
+        self.restore(run)
+        return run
+
+    def restore(self, run: KeptRun) -> None:
+        """Store a run again that was deleted, as it was; does nothing if it is there.
+
+        Parameters
+        ----------
+        run
+            From `get` or `runs`, before it was deleted.
+        """
         with self._connection() as connection:
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
                 (run.id, self.owner, run.name, run.created, run.cohort, _to_json(run)),
             )
-        return run
+
+    def names(self) -> dict[str, str]:
+        """Id and name of every run of the owner, the newest first; reads no curves."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT id, name FROM runs WHERE owner = ? ORDER BY created DESC, rowid DESC",
+                (self.owner,),
+            ).fetchall()
+        return dict(rows)
 
     def runs(self) -> tuple[KeptRun, ...]:
         """All runs of the owner, the newest first."""
@@ -256,6 +277,12 @@ def run_to_csv(run: KeptRun) -> str:
 def _plain(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _default_name(snapshot: Snapshot, strengths: tuple[float, ...]) -> str:
+    titles = ", ".join(curve.title for curve in snapshot.curves)
+    strength = f", λ {path_label(strengths)}"
+    return f"{snapshot.cohort}: {titles}"[: MAX_NAME - len(strength)] + strength
 
 
 def _checked_name(name: str) -> str:

@@ -66,6 +66,7 @@ class LiveTrainer:
         self._running = False
         self._steps = 0
         self._stopped = False
+        self._busy = False
         self._new_config: LiveConfig | None = None
         self._strength = config.strength
         self._marks: list[StrengthMark] = []
@@ -152,9 +153,47 @@ class LiveTrainer:
             )
             self._wake.notify_all()
 
+    def adjust(self, epochs: int, epochs_per_second: float | None) -> None:
+        """Change how long and how fast the run goes on; what is trained stays as it is.
+
+        Parameters
+        ----------
+        epochs
+            New end. Beyond the old one, a finished run is paused and can be started again.
+        epochs_per_second
+            New upper bound on the pace; None for full speed.
+
+        Raises
+        ------
+        UserError
+            If one is out of range.
+        """
+        with self._wake:
+            config = replace(
+                self._snapshot.config, epochs=epochs, epochs_per_second=epochs_per_second
+            )
+            if config == self._snapshot.config:
+                return
+            if self._new_config is None:
+                self._config = config
+            else:
+                self._new_config = config
+            state = self._snapshot.state
+            if state in ("paused", "finished") and self._snapshot.epoch:
+                state = "finished" if self._snapshot.epoch >= epochs else "paused"
+            self._snapshot = replace(
+                self._snapshot, version=self._snapshot.version + 1, config=config, state=state
+            )
+            self._wake.notify_all()
+
     def snapshot(self) -> Snapshot:
         """The latest picture of the run; never waits for training."""
         return self._snapshot
+
+    @property
+    def busy(self) -> bool:
+        """Whether the picture may still change without a further command."""
+        return self._busy
 
     @property
     def alive(self) -> bool:
@@ -175,6 +214,7 @@ class LiveTrainer:
             self._running = running
             self._steps = self._steps + steps if steps else 0
             if running or steps:
+                self._busy = True
                 self._ensure_thread()
             self._wake.notify_all()
 
@@ -215,6 +255,7 @@ class LiveTrainer:
             if state == "failed" and not reason:
                 reason = f"Training broke off: {sys.exc_info()[1]!r}"
             self._publish(state, error=reason)
+            self._busy = False
 
     def _await_orders(self) -> bool:
         """Sleep until there is something to do; False to end."""
@@ -229,6 +270,7 @@ class LiveTrainer:
                 if not self._interrupted() and not self._finished:
                     return True
                 self._running, self._steps = False, 0  # finished: nothing left to run
+                self._busy = False
                 self._wake.wait()
 
     def _train(self) -> None:

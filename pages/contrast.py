@@ -1,0 +1,94 @@
+"""Contrast: what becomes of prediction and attributions when the photograph fades."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.compare_controls import choose_class, choose_pair
+from pages.shared.networks import store
+from pages.shared.page import begin_page, current_theme
+from pages.shared.photo import choose_photo
+from pages.shared.terms import explain
+
+begin_page()
+photo = choose_photo()
+toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+answer = st.container()
+# A place of its own: what comes and goes here must not move what follows, which would be mounted
+# anew.
+loading = st.container()
+canvas = st.container()
+below = st.container()
+
+with loading, st.spinner("Loading the networks …", show_time=True):
+    from pages.shared.contrast_canvas import (
+        CHARTS_KEY,
+        canvas_message,
+        contrast_canvas,
+        current_view,
+    )
+    from pages.shared.contrast_charts import draw_accuracy, draw_curves
+    from pages.shared.contrast_work import SweepWork
+    from xdnn_core.comparison import predict
+    from xdnn_core.contrast_maps import NetworkContrast, nearest_stop
+    from xdnn_core.errors import UserError
+    from xdnn_core.models.zoo import PretrainedModel
+    from xdnn_core.panels import network_name
+
+
+def main() -> None:
+    """Draw the page."""
+    with toolbar:
+        pair = choose_pair()
+    try:
+        with loading:
+            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
+    except UserError as error:
+        answer.error(str(error), icon=":material/cloud_off:")
+        return
+    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
+    predictions = [predict(model, inputs) for model in models]
+    with toolbar:
+        target = choose_class(models[0].classes, predictions)
+        explain(
+            "contrast", "fixed_target", "similarity", label="What is this?", key="explain_contrast"
+        )
+    work = SweepWork(models, inputs, photo.digest, target)
+    with answer:
+        contrasts, is_coarse = work.best()
+        st.markdown(" ".join(map(_answer, models, contrasts)))
+    theme = current_theme()
+    with canvas:
+        seen = models[0].to_display(inputs[0])
+        contrast_canvas(canvas_message(models, contrasts, seen, photo.title, theme, current_view()))
+    with below, st.container(key=CHARTS_KEY):
+        draw_curves(models, contrasts, models[0].classes[target], theme)
+        draw_accuracy(theme)
+    with answer:
+        if is_coarse:
+            work.refine()
+
+
+def _answer(model: PretrainedModel, contrast: NetworkContrast) -> str:
+    """The sentence that matters, with the numbers of this picture."""
+    curves, name = contrast.curves, network_name(model)
+    if curves.never_changes:
+        ending = "; its attributions only scale." if model.is_xdnn else " on this photograph."
+        return f"**{name}'s** prediction never changes{ending}"
+    changes = [alpha for alpha in (curves.changes_below, curves.changes_above) if alpha is not None]
+    said = " and ".join(
+        f"at **α = {alpha:g}**, to {_class_at(contrast, alpha)}" for alpha in changes
+    )
+    half = nearest_stop(contrast.stops, 0.5)
+    return (
+        f"**{name}'s** prediction changes {said}; its Input×Gradient at α = 0.5 has a cosine of "
+        f"**{curves.fast_cosine[half]:.2f}** with that at α = 1."
+    )
+
+
+def _class_at(contrast: NetworkContrast, alpha: float) -> str:
+    """The class predicted at a stop."""
+    return contrast.predictions[nearest_stop(contrast.stops, alpha)].name
+
+
+main()

@@ -1,0 +1,149 @@
+"""Convergence: how many gradient calls Integrated Gradients needs, and what one already gives."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.compare_controls import choose_class, choose_pair
+from pages.shared.networks import store
+from pages.shared.page import Theme, begin_page, current_theme
+from pages.shared.photo import choose_photo
+from pages.shared.terms import explain
+
+begin_page()
+photo = choose_photo()
+toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+answer = st.container()
+# A place of its own: what comes and goes here must not move what follows, which would be mounted
+# anew.
+loading = st.container()
+plots = st.container()
+
+with loading, st.spinner("Loading the networks …", show_time=True):
+    from pages.shared.convergence_charts import (
+        draw_calls_needed,
+        draw_errors,
+        draw_figure3,
+        draw_gap,
+        draw_path,
+        draw_thumbnails,
+    )
+    from pages.shared.convergence_controls import RULE_TITLES, choose_plot
+    from pages.shared.convergence_work import ConvergenceWork, Depth
+    from xdnn_core.comparison import IntegrationSettings, predict
+    from xdnn_core.convergence_view import most_misleading
+    from xdnn_core.errors import UserError
+    from xdnn_core.experiments.convergence_result import TOLERANCES, Convergence, RuleCurve
+    from xdnn_core.models.zoo import PretrainedModel
+    from xdnn_core.panels import network_name
+    from xdnn_core.wording import percent
+
+
+def main() -> None:
+    """Draw the page."""
+    with toolbar:
+        pair = choose_pair()
+    try:
+        with loading:
+            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
+    except UserError as error:
+        answer.error(str(error), icon=":material/cloud_off:")
+        return
+    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
+    predictions = [predict(model, inputs) for model in models]
+    with toolbar:
+        target = choose_class(models[0].classes, predictions)
+        rules, reference = choose_plot()
+    wanted = Depth(reference=reference, captum="captum" in rules)
+    work = ConvergenceWork(models, inputs, photo.digest, target, wanted)
+    with answer:
+        measured, depth = work.best()
+        for model, one in zip(models, measured, strict=True):
+            st.markdown(_answer(model, one))
+    theme = current_theme()
+    with plots:
+        draw_errors(models, measured, rules, theme)
+        _draw_rest(models, measured, rules, theme)
+        draw_figure3(theme)
+    with answer:
+        if not depth.covers(work.wanted):
+            _refine(work, depth)
+
+
+def _answer(model: PretrainedModel, one: Convergence) -> str:
+    """The sentence that matters, with the numbers of this picture."""
+    name = network_name(model)
+    if model.is_xdnn:
+        return (
+            f"**{name}** needs **1 gradient call**: X-Gradient is within "
+            f"**{percent(one.fast_error)}** of Integrated Gradients."
+        )
+    curve = _default_curve(one)
+    most = f"more than {curve.counts[-1]}"
+    needed = ", ".join(
+        f"**{curve.calls_needed(goal) or most}** for {percent(goal)}" for goal in TOLERANCES
+    )
+    return (
+        f"**{name}** needs gradient calls by the error one accepts: {needed}. That is Integrated "
+        f"Gradients, {RULE_TITLES[curve.rule]} rule, estimated error."
+    )
+
+
+def _default_curve(one: Convergence) -> RuleCurve:
+    """The curve of the rule that is the app's default."""
+    return next(curve for curve in one.curves if curve.rule == IntegrationSettings.rule)
+
+
+def _draw_rest(
+    models: list[PretrainedModel], measured: list[Convergence], rules: list[str], theme: Theme
+) -> None:
+    """What it cost, the maps, the gap, the path, the calls needed."""
+    calls = sum(one.gradient_calls for one in measured)
+    separately = sum(one.gradient_calls_separately for one in measured)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            f"Both plots together cost **{calls:,}** gradient calls, all six rules included. Curve "
+            f"by curve and number by number they would have cost {separately:,}; points that "
+            "coincide are computed once.",
+            width="content",
+        )
+        explain("rule", "distance", "estimated_error", label="What is this?", key="explain_errors")
+    for model, one in zip(models, measured, strict=True):
+        draw_thumbnails(model, _default_curve(one), theme)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        draw_gap(models[0], measured[0], rules, theme)
+        place = most_misleading(measured[0])
+        st.markdown(
+            "The gap is no measure of convergence, since errors of opposite sign cancel in the "
+            f"sum: with {place.calls} calls ({RULE_TITLES[place.rule]}) it is "
+            f"**{percent(place.gap)}** while the map is off by **{percent(place.error)}**."
+        )
+    with right:
+        draw_path(models, measured, theme)
+        st.markdown(
+            "Without biases the slope is the same all along the path: one gradient tells all. Only "
+            "at t = 0 itself, where every ReLU stands on its kink, it does not, which is why rules "
+            "that take this point (trapezoid, left) lag behind on X-networks."
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**Gradient calls needed**, by the estimated error")
+        draw_calls_needed(models, measured, rules)
+    with right:
+        draw_figure3(theme)
+
+
+def _refine(work: ConvergenceWork, depth: Depth) -> None:
+    """Go on to what was asked for; say what that is."""
+    wanted = work.wanted
+    what = [
+        *([f"{wanted.counts[-1]} gradient calls"] if depth.counts != wanted.counts else []),
+        *(["the 2,048-call reference"] if depth.reference != wanted.reference else []),
+        *(["Captum's curve"] if wanted.captum and not depth.captum else []),
+    ]
+    aim = " and ".join(what)
+    work.refine(f"Go on to {aim}", f"Computing {aim}")
+
+
+main()

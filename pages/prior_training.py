@@ -1,0 +1,71 @@
+"""Prior training: train with an attribution prior, and see at once what λ does."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.page import begin_page
+
+begin_page()
+view = st.container(horizontal=True, vertical_alignment="center", gap="small")
+body = st.container()
+
+with body, st.spinner("Loading …", show_time=True):
+    from pages.shared.prior_cohort import choose_cohort
+    from pages.shared.prior_controls import choose_config
+    from pages.shared.prior_desk import desk
+    from pages.shared.prior_figure1 import draw_figure1
+    from pages.shared.prior_kept import draw_kept, overlays
+    from pages.shared.prior_live import draw_live
+    from pages.shared.prior_owner import owner
+    from pages.shared.prior_text import plain
+    from xdnn_core.errors import UserError
+    from xdnn_core.priors.runs import RunStore
+
+_LIVE, _FIGURE = "Train live", "Figure 1 of the paper"
+
+
+def main() -> None:
+    """Draw the page."""
+    with view:
+        shown = st.segmented_control(
+            "View",
+            [_LIVE, _FIGURE],
+            default=_LIVE,
+            required=True,
+            key="view",
+            bind="query-params",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+    with body:
+        if shown == _FIGURE:
+            draw_figure1()
+        else:
+            _train()
+
+
+def _train() -> None:
+    """The live view: settings, charts, kept runs."""
+    problems, live, kept = body.container(), body.container(), body.container()
+    with view:
+        cohort = choose_cohort(problems)
+    if cohort is None:
+        return
+    try:
+        with view:
+            config = choose_config()
+        with kept:
+            store = RunStore(owner=owner())
+    except UserError as error:
+        problems.warning(plain(str(error)), icon=":material/tune:")
+        return
+    place = desk()
+    place.want(cohort, config)
+    with live:
+        draw_live(place, store, overlays(store, place))
+    with kept:
+        draw_kept(store, place)
+
+
+main()

@@ -1,0 +1,87 @@
+"""One browser session's place to train: its trainer ends with the session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from xdnn_core.data.cohort import Cohort
+from xdnn_core.priors.live_state import LiveConfig, Snapshot
+from xdnn_core.priors.trainer import LiveTrainer
+
+
+class Desk:
+    """At most one trainer at a time, and the settings the next run is to have."""
+
+    def __init__(self) -> None:
+        self._trainer: LiveTrainer | None = None
+        self._cohort: Cohort | None = None
+        self._wanted: tuple[Cohort, LiveConfig] | None = None
+
+    def want(self, cohort: Cohort, config: LiveConfig) -> None:
+        """Take over the settings on screen.
+
+        Before a run has begun they hold at once; later only its length and pace do, and the
+        others wait for `reset`.
+        """
+        self._wanted = (cohort, config)
+        if self._trainer is None or (not self.has_run and cohort is not self._cohort):
+            self._begin()
+        elif self.has_run:
+            self.trainer.adjust(config.epochs, config.epochs_per_second)
+        elif config != self.snapshot.config:
+            self.trainer.reset(config)
+
+    @property
+    def trainer(self) -> LiveTrainer:
+        """The trainer of the run on screen."""
+        assert self._trainer is not None, "want() comes first"
+        return self._trainer
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The latest picture of the run."""
+        return self.trainer.snapshot()
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a run that new settings would throw away."""
+        snapshot = self.snapshot
+        return bool(snapshot.epoch) or snapshot.state not in ("ready", "failed")
+
+    @property
+    def pending(self) -> bool:
+        """Whether settings were changed that wait for `reset`; λ never does."""
+        assert self._wanted is not None
+        cohort, config = self._wanted
+        running = self.snapshot.config
+        return cohort is not self._cohort or replace(config, strength=running.strength) != running
+
+    def reset(self) -> None:
+        """Throw the run away for one with the settings on screen, λ as last set."""
+        assert self._wanted is not None
+        cohort, config = self._wanted
+        config = replace(config, strength=self.snapshot.strength)
+        self._wanted = (cohort, config)
+        if cohort is self._cohort:
+            self.trainer.reset(config)
+        else:
+            self._begin()
+
+    def close(self) -> None:
+        """End training for good; only sets a flag."""
+        if self._trainer is not None:
+            self._trainer.stop()
+
+    def _begin(self) -> None:
+        assert self._wanted is not None
+        self.close()
+        self._cohort, config = self._wanted
+        self._trainer = LiveTrainer(self._cohort, config)
+
+
+@st.cache_resource(scope="session", on_release=Desk.close, show_spinner=False)
+def desk() -> Desk:
+    """The desk of this session."""
+    return Desk()

@@ -1,0 +1,277 @@
+"""The live view of Prior training: commands, λ, the state in words, and the charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.shared.page import current_theme
+from pages.shared.prior_charts import CSS, draw_chart, draw_features, draw_tests
+from pages.shared.prior_controls import choose_strength
+from pages.shared.prior_desk import Desk
+from pages.shared.prior_text import plain
+from pages.shared.terms import explain
+from xdnn_core.errors import UserError
+from xdnn_core.priors.live_chart import Quantity, chart_data
+from xdnn_core.priors.live_controls import decimal_label
+from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot
+from xdnn_core.priors.methods import parse_method
+from xdnn_core.priors.penalties import PENALTIES
+from xdnn_core.priors.runs import KeptRun, RunStore
+from xdnn_core.wording import duration
+
+_REDRAW_SECONDS = 0.15
+PREVIOUS = "prior_previous"  # session state: the run that the last reset threw away
+LAST = "prior_last"  # session state: desk and picture drawn last; outlives a broken connection
+_KEPT = "prior_kept"  # session state: the picture that was kept last
+
+_ALTS = {
+    "auc": "Validation ROC-AUC", "loss": "Training loss", "penalty": "Penalty", "gini": "Gini",
+}  # fmt: skip
+
+Run = Snapshot | KeptRun
+NamedRuns = Sequence[tuple[str, Run]]
+
+
+def draw_live(place: Desk, store: RunStore, others: NamedRuns) -> None:
+    """Draw the live view and redraw it while there is something to see.
+
+    Parameters
+    ----------
+    place
+        The session's trainer.
+    store
+        Where runs are kept.
+    others
+        Runs to lay over the live one, with their names.
+    """
+    st.html(CSS)
+    moving = place.trainer.busy
+    redraw = st.fragment(_draw, run_every=_REDRAW_SECONDS if moving else None)
+    redraw(place, store, others, moving)
+
+
+def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None:
+    """One picture; the whole page is drawn again when it starts or stops moving."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        _draw_commands(place, store)
+        strength = choose_strength()
+    place.trainer.set_strength(strength)
+    snapshot = place.snapshot
+    st.session_state[LAST] = (place, snapshot)
+    _draw_state(place, snapshot)
+    main, side = st.columns([2, 1], border=True, wrap=True)
+    with main.container(gap="xsmall"):
+        _draw_auc(snapshot, others)
+    with side.container(gap="xsmall"):
+        _draw_features(snapshot)
+    _draw_small(snapshot, others)
+    if place.trainer.busy != moving or st.session_state.pop("prior_redraw", False):
+        st.rerun()
+
+
+def _draw_commands(place: Desk, store: RunStore) -> None:
+    """Start or Pause, Step, Reset, Keep."""
+    snapshot = place.snapshot
+    running = snapshot.state in ("training", "preparing", "waiting")
+    label, icon, act = "Start", ":material/play_arrow:", place.trainer.start
+    if running:
+        label, icon, act = "Pause", ":material/pause:", place.trainer.pause
+    elif snapshot.state == "paused":
+        label = "Resume"
+    elif snapshot.state == "finished":
+        label, icon = "Run again", ":material/replay:"
+
+        def act() -> None:
+            _reset(place)
+            place.trainer.start()
+
+    st.button(
+        label,
+        key="prior_run",
+        icon=icon,
+        type="secondary" if place.pending else "primary",
+        on_click=act,
+        width=132,
+    )
+    st.button(
+        "Step",
+        key="prior_step",
+        icon=":material/skip_next:",
+        on_click=place.trainer.step,
+        disabled=running or snapshot.state in ("finished", "failed"),
+        help="Train one epoch.",
+    )
+    st.button(
+        "Reset",
+        key="prior_reset",
+        icon=":material/restart_alt:",
+        type="primary" if place.pending else "secondary",
+        on_click=_reset,
+        args=(place,),
+        disabled=not place.has_run and not place.pending,
+        help="Start over with the settings and λ on screen. The run stays below as the previous "
+        "one.",
+    )
+    st.button(
+        "Keep",
+        key="prior_keep",
+        icon=":material/bookmark_add:",
+        on_click=keep,
+        args=(snapshot, store),
+        disabled=not snapshot.epoch or running or is_kept(snapshot),
+        help="Store this run, to lay it over later ones; pause it first.",
+    )
+
+
+def _reset(place: Desk) -> None:
+    """Start over; what was trained can still be seen and kept."""
+    if place.snapshot.epoch:
+        st.session_state[PREVIOUS] = place.snapshot
+    place.reset()
+    st.session_state["prior_redraw"] = True
+
+
+def keep(snapshot: Snapshot, store: RunStore) -> None:
+    """Store a run; a callback."""
+    try:
+        store.keep(snapshot)
+    except UserError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+        return
+    st.session_state[_KEPT] = snapshot
+    st.session_state["prior_redraw"] = True
+
+
+def is_kept(snapshot: Snapshot) -> bool:
+    """Whether this run was kept last, as far as it is trained now."""
+    kept: Snapshot | None = st.session_state.get(_KEPT)
+    return kept is not None and kept.curves is snapshot.curves
+
+
+def _draw_state(place: Desk, snapshot: Snapshot) -> None:
+    """How far the run is, in words."""
+    if snapshot.state == "failed":
+        st.error(plain(snapshot.error), icon=":material/error:")
+        return
+    text = _state_sentence(snapshot)
+    if place.pending and place.has_run:
+        text += " · **changed settings wait for Reset**"
+    st.progress(snapshot.epoch / snapshot.config.epochs, text=text)
+
+
+def _state_sentence(snapshot: Snapshot) -> str:
+    config, trained = snapshot.config, duration(snapshot.seconds)
+    epochs = f"epoch {snapshot.epoch} of {config.epochs}"
+    if snapshot.state == "ready":
+        methods = "method" if len(config.methods) == 1 else "methods"
+        return (
+            f"**Ready**: {len(config.methods)} {methods}, {config.replicates} replicates, "
+            f"{config.epochs} epochs on {plain(snapshot.cohort_title)} · outcome: "
+            f"{plain(snapshot.outcome)}"
+        )
+    if snapshot.state == "preparing":
+        return "**Preparing** the splits and the networks …"
+    if snapshot.state == "waiting":
+        ahead = snapshot.waiting_behind
+        others = "training goes" if ahead == 1 else "trainings go"
+        return f"**Waiting** for a free core: {ahead} other {others} first · {epochs}"
+    if snapshot.state == "training":
+        text = f"**Training**: {epochs} · {trained}"
+        if snapshot.epochs_per_second:
+            text += (
+                f" · {snapshot.epochs_per_second:.1f} epochs a second · "
+                f"{duration(snapshot.seconds_left)} left"
+            )
+        return text
+    if snapshot.state == "finished":
+        return f"**Finished**: {config.epochs} epochs · {trained} of training"
+    return f"**{snapshot.state.capitalize()}** at {epochs} · {trained} of training"
+
+
+def _draw_auc(snapshot: Snapshot, others: NamedRuns) -> None:
+    replicates = snapshot.config.replicates
+    band = f", mean and 95 % band over {replicates} replicates" if replicates > 1 else ""
+    explain("roc_auc", "strength", label=f"Validation ROC-AUC{band}", key="explain_auc")
+    _chart(snapshot, others, "auc", 384, legend=True)
+    if snapshot.strength:
+        loss = f"Trained with cross-entropy + {decimal_label(snapshot.strength)} × penalty"
+    else:
+        loss = "λ is off: trained with cross-entropy alone, the penalty is only measured"
+    st.caption(f"{loss}. {_gaps(snapshot)}")
+
+
+def _gaps(snapshot: Snapshot) -> str:
+    """What is missing from the curves, if anything."""
+    missing = max((curve.without_validation for curve in snapshot.curves), default=0)
+    zero = sum(curve.zero_attributions for curve in snapshot.curves)
+    sentences = []
+    if missing:
+        sentences.append(
+            f"{missing} of {snapshot.config.replicates} validation splits hold one class and have "
+            "no ROC-AUC."
+        )
+    if zero:
+        sentences.append(f"In {zero} steps the attribution was zero and the penalty left out.")
+    return " ".join(sentences)
+
+
+def _draw_features(snapshot: Snapshot) -> None:
+    explain(
+        "mean_attribution",
+        label=f"Top {TOP_FEATURES} by mean |attribution|",
+        key="explain_features",
+    )
+    methods = [method.key for method in snapshot.config.methods]
+    favoured = next((key for key in methods if parse_method(key).card.regularised), methods[0])
+    chosen = favoured
+    if len(methods) > 1:
+        chosen = st.selectbox(
+            "Method",
+            methods,
+            index=methods.index(favoured),
+            format_func=lambda key: parse_method(key).title,
+            key=f"prior_features_{'_'.join(methods)}",
+            label_visibility="collapsed",
+        )
+    curve = next((curve for curve in snapshot.curves if curve.method == chosen), None)
+    if curve is None or not curve.top_features:
+        st.caption("Appear with the first epoch.")
+        return
+    draw_features(curve.top_features, chosen, current_theme())
+
+
+def _draw_small(snapshot: Snapshot, others: NamedRuns) -> None:
+    """Loss, penalty, Gini, and the test scores."""
+    penalty = PENALTIES[snapshot.config.penalty].title.rpartition(": ")[2]
+    with st.container(horizontal=True, key="prior_small"):
+        loss, omega, gini, tests = (
+            st.container(border=True, gap="xsmall", height="stretch") for _ in range(4)
+        )
+    with loss:
+        explain("training_loss", label="Training loss", key="explain_loss")
+        _chart(snapshot, others, "loss", 168)
+    with omega:
+        explain("penalty", label=f"Penalty: {penalty}", key="explain_omega")
+        _chart(snapshot, others, "penalty", 168)
+    with gini:
+        explain("gini", label="Gini of attributions", key="explain_gini")
+        _chart(snapshot, others, "gini", 168)
+    with tests:
+        explain("best_epoch", label="Test ROC-AUC at best epoch", key="explain_tests")
+        if snapshot.curves:
+            draw_tests(snapshot.curves, current_theme())
+        else:
+            st.caption("Appears while training; it never decides anything.")
+
+
+def _chart(
+    snapshot: Snapshot, others: NamedRuns, quantity: Quantity, height: int, legend: bool = False
+) -> None:
+    names = ["", *(name for name, _ in others)]
+    draw_chart(
+        chart_data(snapshot, [run for _, run in others], quantity), names, current_theme(),
+        key=f"prior_chart_{quantity}", height=height, legend=legend,
+        alt=f"{_ALTS[quantity]} against the epoch",
+    )  # fmt: skip

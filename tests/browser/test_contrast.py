@@ -1,0 +1,276 @@
+"""The Contrast page in a real browser: everything the slider moves, without the server."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.driving import (
+    choose_class,
+    pick,
+    query,
+    sideways_overflow,
+    wait_until_idle,
+    wait_until_refined,
+)
+from xdnn_core.data.gallery import gallery
+from xdnn_core.data.preprocessing import Preprocessing
+
+MAPS = (
+    "Input×Gradient of AlexNet",
+    "Integrated Gradients of AlexNet",
+    "X-Gradient of X-AlexNet",
+    "Integrated Gradients of X-AlexNet",
+)
+PHOTO = "Photograph: Rooster"
+PAYLOAD_LIMIT = 4_000_000  # bytes
+# How long the slider must rest before its position goes into the address, with some room.
+REST = 900  # ms
+
+# Milliseconds from an input event to the end of the frame that draws it: a message posted while
+# the frame is made is delivered after it.
+WATCH_LATENCY = """slider => {
+  window.latencies = [];
+  slider.addEventListener("input", (event) => requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => window.latencies.push(performance.now() - event.timeStamp);
+    port2.postMessage(null);
+  }));
+}"""
+
+
+def open_contrast(page: Page, server: str, parameters: str = "image=rooster") -> None:
+    """Open the page and wait for its pictures, refined."""
+    page.goto(f"{server}/contrast?{parameters}")
+    expect(canvas(page, MAPS[0])).to_be_visible()
+    wait_until_refined(page)
+
+
+def slider(page: Page) -> Locator:
+    return page.get_by_role("slider", name="Contrast α")
+
+
+def canvas(page: Page, name: str) -> Locator:
+    return page.get_by_role("img", name=re.compile(f"^{name}"))
+
+
+def pixels(page: Page, name: str) -> np.ndarray:
+    """What a canvas shows, (H, W, 3)."""
+    read = """canvas => [canvas.height, canvas.width, ...canvas.getContext("2d")
+      .getImageData(0, 0, canvas.width, canvas.height).data]"""
+    height, width, *data = canvas(page, name).evaluate(read)
+    return np.array(data, dtype=np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def spread(picture: np.ndarray) -> float:
+    """How far the colours are from the neutral one, on average."""
+    return float(np.abs(picture.astype(float) - 255).mean())
+
+
+def move_to(page: Page, stop: int) -> None:
+    """Bring the slider to a stop by the keyboard."""
+    handle = slider(page)
+    handle.focus()
+    page.keyboard.press("Home")
+    for _ in range(stop):
+        page.keyboard.press("ArrowRight")
+    expect(handle).to_have_value(str(stop))
+    expect(handle).to_have_attribute("aria-valuetext", re.compile(f"^α = {stop / 20:.2f}"))
+
+
+class Traffic:
+    """Counts what goes over the wire."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent = 0
+        self.received: list[int] = []
+        page.on("websocket", self._listen)
+        page.on("request", lambda request: self._count())
+
+    def _listen(self, socket) -> None:
+        socket.on("framesent", lambda data: self._count())
+        socket.on("framereceived", lambda data: self.received.append(len(data or "")))
+
+    def _count(self) -> None:
+        self.sent += 1
+
+
+def test_a_link_restores_contrast_image_and_class_on_a_fresh_server(
+    start_server: Callable[[], str], page: Page
+) -> None:
+    page.goto(start_server() + "/contrast?image=rooster&class=pigeon&alpha=0.4&colours=shared")
+    expect(canvas(page, "X-Gradient of X-AlexNet for pigeon, α = 0.40")).to_be_visible()
+    wait_until_refined(page)
+    expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
+    expect(page.get_by_role("button", name="Rooster", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(slider(page)).to_have_attribute("aria-valuetext", re.compile("^α = 0.40. AlexNet: "))
+    expect(page.get_by_role("radio", name="the scale of α = 1")).to_be_checked()
+    asked = {"image": "rooster", "class": "pigeon", "alpha": "0.4", "colours": "shared"}
+    assert asked.items() <= query(page).items()
+
+
+@pytest.mark.parametrize("wrong", ["alpha=99&colours=red", "alpha=nan", "alpha=x&colours="])
+def test_wrong_parameters_in_the_address_are_ignored(server: str, page: Page, wrong: str) -> None:
+    open_contrast(page, server, f"image=rooster&{wrong}")
+    expect(slider(page)).to_have_attribute("aria-valuetext", re.compile("^α = 1.00"))
+    expect(page.get_by_role("radio", name="each map its own scale")).to_be_checked()
+
+
+def test_pictures_come_coarse_first_and_the_old_ones_stay_for_a_new_class(
+    server: str, page: Page, record_property: Callable[[str, object], None]
+) -> None:
+    open_contrast(page, server)
+    began = time.monotonic()
+    pick(page, "Flamingo")
+    expect(canvas(page, "X-Gradient of X-AlexNet for flamingo")).to_be_visible()
+    seconds = {"ready": time.monotonic() - began}
+    wait_until_refined(page)
+    seconds["refined"] = time.monotonic() - began
+    for name, value in seconds.items():
+        record_property(name, round(value, 2))
+        print(f"{name}: {value:.1f} s after the image was chosen")
+    move_to(page, 12)
+    choose_class(page, "rhino")
+    expect(page.get_by_test_id("stProgress").first).to_be_visible()
+    expect(canvas(page, "X-Gradient of X-AlexNet for flamingo, α = 0.60")).to_be_visible()
+    expect(canvas(page, "X-Gradient of X-AlexNet for rhino, α = 0.60")).to_be_visible()
+    assert query(page)["class"] == "rhino"
+
+
+def test_dragging_redraws_without_a_request(server: str, page: Page) -> None:
+    traffic = Traffic(page)
+    open_contrast(page, server)
+    largest = max(traffic.received)
+    print(f"largest message: {largest / 1e6:.2f} MB")
+    assert 1_000_000 < largest <= PAYLOAD_LIMIT
+    before = {name: pixels(page, name) for name in (PHOTO, *MAPS)}
+    box = slider(page).bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 2 / 3, middle)
+    page.mouse.down()
+    sent = traffic.sent
+    for share in np.linspace(0.65, 0.2, 20):
+        page.mouse.move(box["x"] + box["width"] * share, middle)
+    expect(slider(page)).to_have_value("6")
+    page.wait_for_timeout(REST)
+    assert traffic.sent == sent, "nothing is asked of the server while the slider is held"
+    for name in (PHOTO, *MAPS[:2]):
+        assert (pixels(page, name) != before[name]).any(), name
+    for name in MAPS[2:]:
+        assert (pixels(page, name) == before[name]).all(), "without biases, maps only scale"
+    assert "alpha" not in query(page) or query(page)["alpha"] == "1"
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("alpha=0.3(&|$)"))
+    wait_until_idle(page)
+    expect(slider(page)).to_have_value("6")
+    assert max(traffic.received[-20:]) < 1_000_000, "the maps are sent once"
+
+
+def test_the_photograph_is_the_scaled_normalised_one(server: str, page: Page) -> None:
+    open_contrast(page, server)
+    photo = next(item for item in gallery() if item.key == "rooster").open()
+    preprocessing = Preprocessing()
+    for stop in (0, 9, 20, 30):
+        move_to(page, stop)
+        expected = preprocessing.to_display(preprocessing(photo) * (stop / 20))
+        drawn = pixels(page, PHOTO).astype(int)
+        assert np.abs(drawn - expected).max() <= 1, "within rounding"
+
+
+def test_both_scales(server: str, page: Page) -> None:
+    open_contrast(page, server)
+    name = MAPS[2]
+    full = spread(pixels(page, name))
+    page.get_by_text("the scale of α = 1", exact=True).click()
+    move_to(page, 4)
+    faded = spread(pixels(page, name))
+    assert faded < 0.4 * full, "a fifth of the contrast is a fifth of the attribution"
+    page.get_by_text("each map its own scale", exact=True).click()
+    expect(page.get_by_text("sizes are not comparable")).to_be_visible()
+    assert spread(pixels(page, name)) > 0.8 * full
+    expect(page).to_have_url(re.compile("colours=own"))
+
+
+def test_keyboard_play_and_the_line_in_the_charts(
+    server: str, page: Page, record_property: Callable[[str, object], None]
+) -> None:
+    open_contrast(page, server)
+    slider(page).evaluate(WATCH_LATENCY)
+    lines = page.locator(".contrast-cursor")
+    expect(lines.first).to_be_attached()
+    at = "line => line.getBoundingClientRect().left"
+    before = lines.first.evaluate(at)
+    move_to(page, 5)
+    assert lines.count() >= 4
+    assert lines.first.evaluate(at) < before - 50
+    expect(page).to_have_url(re.compile("alpha=0.25"))
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(20)
+    expect(slider(page)).to_have_value("30")
+    milliseconds = np.percentile(page.evaluate("window.latencies"), [50, 95])
+    for share, value in zip(("median", "p95"), milliseconds, strict=True):
+        record_property(f"slider_{share}_ms", round(float(value), 1))
+        print(f"slider input to painted panels, {share}: {value:.1f} ms")
+    page.get_by_role("button", name="Play").click()
+    for value in ("28", "24"):
+        expect(slider(page)).to_have_value(value)
+    page.get_by_role("button", name="Pause").click()
+    still = slider(page).input_value()
+    page.wait_for_timeout(REST)
+    assert slider(page).input_value() == still
+    expect(page).to_have_url(re.compile(f"alpha={int(still) / 20:g}(&|$)"))
+
+
+def test_the_sentence_agrees_with_the_slider(server: str, page: Page) -> None:
+    open_contrast(page, server)
+    sentence = page.get_by_text(re.compile("AlexNet's prediction"))
+    text = sentence.first.inner_text()
+    assert "X-AlexNet's prediction never changes; its attributions only scale." in text
+    change = re.search(r"prediction changes at α = ([\d.]+), to ([^;]+);", text)
+    assert change is not None, text
+    stop = round(float(change[1]) * 20)
+    move_to(page, stop)
+    expect(slider(page)).to_have_attribute(
+        "aria-valuetext", re.compile(f"AlexNet: {re.escape(change[2])} ")
+    )
+    move_to(page, stop + 1)
+    expect(slider(page)).to_have_attribute("aria-valuetext", re.compile("AlexNet: rooster "))
+
+
+def test_leaving_the_page_ends_the_sweep(server: str, page: Page) -> None:
+    open_contrast(page, server)
+    pick(page, "Seahorse")
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_text(re.compile("1 gradient call instead of"))).to_be_visible()
+    wait_until_refined(page)
+    page.get_by_role("link", name="Contrast").click()
+    # What was not finished was not gone on with behind the user's back.
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    wait_until_refined(page)
+    expect(canvas(page, MAPS[0])).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 800])
+def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    open_contrast(page, server)
+    assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
+    move_to(page, 0)
+    neutral = {"light": (255, 255, 255), "dark": (16, 20, 28)}[scheme]
+    for name in MAPS:
+        picture = pixels(page, name)
+        assert (picture == neutral).all(), "zero has the theme's neutral colour"
+        expect(canvas(page, name)).to_have_attribute("aria-label", re.compile("zero everywhere$"))
+    context.close()

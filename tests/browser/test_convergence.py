@@ -1,0 +1,175 @@
+"""The Convergence page in a real browser."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.driving import (
+    choose_class,
+    pick,
+    query,
+    sideways_overflow,
+    wait_until_idle,
+    wait_until_refined,
+)
+
+ONE_CALL = re.compile("X-AlexNet needs 1 gradient call: X-Gradient is within ")
+CHARTS = ("errors_False", "errors_True", "gap", "path")
+
+
+def open_convergence(page: Page, server: str, parameters: str = "image=rooster") -> None:
+    """Open the page and wait until all of it is measured."""
+    page.goto(f"{server}/convergence?{parameters}")
+    expect(page.get_by_text(ONE_CALL)).to_be_visible()
+    wait_until_refined(page)
+
+
+def chart(page: Page, key: str) -> Locator:
+    return page.locator(f".st-key-{key} .js-plotly-plot")
+
+
+def curves(page: Page, key: str) -> dict[str, list[list[float]]]:
+    """The curves of a chart by name: x and y of each."""
+    read = "plot => plot.data.map(t => [t.name, Array.from(t.x, Number), Array.from(t.y, Number)])"
+    expect(chart(page, key)).to_be_visible()
+    return {name: [x, y] for name, x, y in chart(page, key).evaluate(read) if name}
+
+
+def rule(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def test_the_page_draws_coarse_first_then_everything(
+    server: str, page: Page, record_property: Callable[[str, object], None]
+) -> None:
+    began = time.monotonic()
+    page.goto(f"{server}/convergence?image=rooster")
+    expect(page.get_by_text(ONE_CALL)).to_be_visible()
+    seconds = {"ready": time.monotonic() - began}
+    wait_until_refined(page)
+    seconds["refined"] = time.monotonic() - began
+    for name, value in seconds.items():
+        record_property(name, round(value, 2))
+        print(f"{name}: {value:.1f} s after the address was opened")
+    for key in CHARTS:
+        expect(chart(page, key)).to_be_visible()
+    counts, errors = curves(page, "errors_False")["graded"]
+    assert counts == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert errors[-1] < 0.02 < errors[0]
+    (calls,), (x_error,) = curves(page, "errors_True")["X-Gradient, 1 call"]
+    assert calls == 1
+    assert x_error < 1e-4
+    (_,), (fast_error,) = curves(page, "errors_False")["Input×Gradient, 1 call"]
+    assert fast_error > 0.1
+    slopes = curves(page, "path")
+    flat = next(y for name, (_, y) in slopes.items() if name.startswith("X-AlexNet"))
+    assert max(flat) - min(flat) < 1e-3 * abs(flat[0]), "constant without biases"
+    spent = page.get_by_text(re.compile("cost [0-9,]+ gradient calls")).inner_text()
+    cost, separately = (int(n.replace(",", "")) for n in re.findall(r"[0-9][0-9,]+", spent)[:2])
+    assert cost < separately
+    expect(page.get_by_alt_text(re.compile("from [0-9]+ gradient calls"))).to_have_count(10)
+    for text in ("≤ 5 %", "≤ 2.5 %", "≤ 1 %"):
+        expect(page.get_by_role("columnheader", name=text.replace(" %", "\u00a0%"))).to_be_visible()
+    expect(page.get_by_text("The gap is no measure of convergence")).to_be_visible()
+
+
+def test_chosen_rules_are_drawn_without_new_gradients(server: str, page: Page) -> None:
+    open_convergence(page, server)
+    assert "left" not in curves(page, "errors_False")
+    rule(page, "left").click()
+    rule(page, "midpoint").click()
+    expect(page).to_have_url(re.compile("left"))
+    wait_until_idle(page)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
+    for key in ("errors_False", "gap"):
+        drawn = curves(page, key)
+        assert "left" in drawn
+        assert "midpoint" not in drawn
+    expect(page.get_by_role("cell", name="AlexNet, left")).to_be_visible()
+
+
+def test_the_fine_reference_can_be_cancelled(server: str, page: Page) -> None:
+    open_convergence(page, server)
+    page.get_by_role("radio", name="2,048 calls").click()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(page.get_by_text(re.compile("Computing the 2,048-call reference"))).to_be_visible()
+    stop.click()
+    go_on = page.get_by_role("button", name="Go on to the 2,048-call reference")
+    expect(go_on).to_be_visible()
+    expect(stop).to_have_count(0)
+    expect(chart(page, "errors_False")).to_contain_text("error against 300 calls")
+    page.get_by_role("radio", name="300 calls").click()
+    expect(go_on).to_have_count(0)
+
+
+def test_a_link_restores_the_view_on_a_fresh_server(
+    start_server: Callable[[], str], page: Page
+) -> None:
+    parameters = "image=rooster&class=pigeon&rules=left,right&reference=2,048+calls"
+    page.goto(f"{start_server()}/convergence?{parameters}")
+    expect(page.get_by_text(re.compile("Computing .*the 2,048-call reference"))).to_be_visible()
+    expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
+    expect(page.get_by_role("button", name="Rooster", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    assert set(curves(page, "errors_False")) == {"left", "right", "Input×Gradient, 1 call"}
+    assert query(page)["class"] == "pigeon"
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("button", name=re.compile("Go on to"))).to_be_visible()
+
+
+def test_captums_curve_lies_over_ours(server: str, page: Page) -> None:
+    open_convergence(page, server)
+    rule(page, "Captum").click()
+    expect(page.get_by_text(re.compile("Computing Captum's curve"))).to_be_visible()
+    wait_until_refined(page)
+    drawn = curves(page, "errors_False")
+    (counts, ours), (same, captums) = drawn["Gauss–Legendre"], drawn["Captum"]
+    assert counts == same
+    # The same rule in float32; where gates flip, single pixels differ.
+    assert all(abs(a - b) < 0.02 * b for a, b in zip(ours[:-1], captums[:-1], strict=True))
+
+
+def test_leaving_the_page_ends_the_measurement(server: str, page: Page) -> None:
+    page.goto(f"{server}/convergence?image=seahorse")
+    computing = page.get_by_text(re.compile("Computing 256 gradient calls"))
+    expect(computing).to_be_visible()
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_text(re.compile("1 gradient call instead of"))).to_be_visible()
+    wait_until_refined(page)
+    page.get_by_role("link", name="Convergence").click()
+    # What was not finished was not gone on with behind the user's back.
+    expect(computing).to_be_visible()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("button", name="Go on to 256 gradient calls")).to_be_visible()
+
+
+def test_a_new_image_and_a_new_class(server: str, page: Page) -> None:
+    open_convergence(page, server)
+    before = curves(page, "errors_False")["graded"][1]
+    choose_class(page, "pigeon")
+    expect(page.get_by_test_id("stProgress").first).to_be_visible()
+    expect(chart(page, "errors_False")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    assert curves(page, "errors_False")["graded"][1] != before
+    pick(page, "Flamingo")
+    expect(page).to_have_url(re.compile("image=flamingo"))
+    wait_until_refined(page)
+    assert "class" not in query(page), "a new photograph starts with the predicted class"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 800])
+def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    open_convergence(page, server)
+    for key in CHARTS:
+        expect(chart(page, key)).to_be_visible()
+    assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
+    context.close()

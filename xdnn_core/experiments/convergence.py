@@ -1,0 +1,237 @@
+"""How Integrated Gradients converges with the number of gradient calls, rule by rule.
+
+One pass over the union of all points serves every rule and every number of points: points that
+coincide are evaluated once.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
+from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, straight_path
+from xdnn_core.attribution.quadrature import cell_weights, combine, doubled_steps, quadrature
+from xdnn_core.attribution.result import Attribution, completeness_gap
+from xdnn_core.attribution.target import target_outputs
+from xdnn_core.checks import check_inputs
+from xdnn_core.device import full_float32
+from xdnn_core.errors import UserError
+from xdnn_core.experiments.convergence_result import (
+    COUNTS,
+    PICTURED,
+    REFERENCES,
+    Convergence,
+    Reference,
+    RuleCurve,
+)
+from xdnn_core.homogeneity import NotHomogeneousError
+from xdnn_core.metrics.agreement import relative_l1
+
+DEFAULT_RULES: Final = ("gauss_legendre", "graded", "midpoint", "trapezoid", "left", "right")
+_CAPTUM_ROWS = 32
+
+
+@full_float32()
+def measure_convergence(
+    network: nn.Module,
+    inputs: Tensor,
+    target: int,
+    *,
+    rules: tuple[str, ...] = DEFAULT_RULES,
+    counts: tuple[int, ...] = COUNTS,
+    reference: Reference = "paper",
+    captum: bool = False,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+) -> Convergence:
+    """Measure the error of every rule at every number of gradient calls.
+
+    Parameters
+    ----------
+    network
+        Maps (1, C, H, W) to logits; in evaluation mode.
+    inputs
+        x, one normalised image (1, C, H, W).
+    target
+        Class index.
+    rules
+        Of `quadrature.RULES`.
+    counts
+        Each twice the one before.
+    reference
+        "paper": 300 Gauss–Legendre points; "fine": 2,048 graded ones; "quick": 128 graded ones,
+        about 1 % off themselves, for a first picture of few counts.
+    captum
+        Compute Captum's Gauss–Legendre curve too, which shares nothing.
+    chunk
+        Rows a gradient call; None chooses by the memory budget.
+    progress
+        Called with (gradient calls done, in all); may raise to cancel.
+
+    Returns
+    -------
+    Convergence
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not one finite image, the target is out of range, or rules, counts or
+        the reference are not allowed.
+
+    Source: Hesse et al. 2021, Section 4.2 and Figure 3.
+    """
+    _check(inputs, rules, counts, reference)
+    began = time.perf_counter()
+    x = inputs.detach()
+    plans = [(rule, n, quadrature(rule, doubled_steps(rule, n))) for rule in rules for n in counts]
+    reference_rule, reference_steps = REFERENCES[reference]
+    alone = [plan for _, _, plan in plans] + [quadrature(reference_rule, reference_steps)]
+    points, weights = combine(alone)
+    captum_calls = sum(counts) if captum else 0
+    total = len(points) + captum_calls
+    values, slopes = _all_at_once(
+        network, x, target, points, weights, chunk, _of_total(progress, 0, total)
+    )
+    exact = values[-1:]  # (1, C, H, W)
+    fast = _fast_attribution(network, x, target)
+    rise = float(fast.outputs - target_outputs(network, torch.zeros_like(x), target))
+    measured = {
+        (rule, n): _Measured(doubled_steps(rule, n), values[row : row + 1])
+        for row, (rule, n, _) in enumerate(plans)
+    }
+    curves = tuple(
+        _curve(rule, {n: measured[rule, n] for n in counts}, exact, rise) for rule in rules
+    )
+    by_captum = None
+    if captum:
+        found = _by_captum(network, x, target, counts, _of_total(progress, len(points), total))
+        by_captum = _curve("captum", found, exact, rise)
+    inner = points > 0
+    return Convergence(
+        curves=curves,
+        captum=by_captum,
+        fast_error=float(relative_l1(fast.values, exact)[0]),
+        reference=reference,
+        reference_calls=reference_steps,
+        points=points[inner],
+        point_weights=cell_weights(points[inner]),
+        path_gradient=slopes[inner],
+        output_at_zero=float(fast.outputs) - rise,
+        output_at_one=float(fast.outputs),
+        gradient_calls=len(points) + 1,
+        gradient_calls_separately=sum(len(own) for own, _ in alone) + 1,
+        captum_calls=captum_calls,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _check(inputs: Tensor, rules: tuple[str, ...], counts: tuple[int, ...], reference: str) -> None:
+    check_inputs(inputs)
+    if inputs.ndim != 4 or len(inputs) != 1:
+        raise UserError(f"inputs has shape {tuple(inputs.shape)}; give one image, (1, C, H, W).")
+    if not rules or len(set(rules)) != len(rules):
+        raise UserError(
+            f"The rules are {', '.join(rules) or 'none'}; give each once, at least one."
+        )
+    doubling = all(b == 2 * a for a, b in pairwise(counts))
+    if not counts or counts[0] < 1 or not doubling:
+        raise UserError(
+            f"The counts are {', '.join(map(str, counts)) or 'none'}; give numbers from 1 on, each "
+            "twice the one before."
+        )
+    if reference not in REFERENCES:
+        raise UserError(
+            f"Reference {reference!r} is not known; choose one of {', '.join(REFERENCES)}."
+        )
+
+
+def _of_total(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Progress of one part as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(before + done, total)
+
+
+def _all_at_once(
+    network: nn.Module,
+    x: Tensor,
+    target: int,
+    points: Tensor,
+    weights: Tensor,
+    chunk: int | None,
+    progress: Progress | None,
+) -> tuple[Tensor, Tensor]:
+    """Attributions by K sets of weights, (K, C, H, W), and ⟨∇F(tx), x⟩ at the points, (n,)."""
+    target_outputs(network, x, target)  # checks the target
+    path = straight_path(network, x, torch.zeros_like(x))
+    sums = path.start.new_zeros(len(weights), path.start.numel())  # (K, N)
+    along = path.direction.flatten()
+    slopes = []
+    weights = weights.to(path.start)
+    for part in path_gradients(path, target, points, chunk_rows(path, chunk), progress):
+        flat = part.gradients.flatten(1)  # (k, 1, ...) -> (k, N)
+        sums.addmm_(weights[:, part.first : part.first + len(flat)], flat)
+        slopes.append(flat @ along)
+    values = x * path.to_input(sums.view(len(weights), *path.start.shape[1:]))
+    return values, torch.cat(slopes).cpu()
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One integral: how many calls it takes, and its values (1, C, H, W)."""
+
+    steps: int
+    values: Tensor
+
+
+def _curve(rule: str, found: dict[int, _Measured], exact: Tensor, rise: float) -> RuleCurve:
+    """Errors of one rule; `found` by number of cells, each twice the one before."""
+    integrals = list(found.values())
+    changes = [float(relative_l1(few.values, many.values)[0]) for few, many in pairwise(integrals)]
+    return RuleCurve(
+        rule=rule,
+        counts=tuple(one.steps for one in integrals),
+        errors=tuple(float(relative_l1(one.values, exact)[0]) for one in integrals),
+        completeness_gaps=tuple(_gap(one.values, rise) for one in integrals),
+        estimated_errors=(math.nan, *changes),
+        maps={n: found[n].values[0].sum(dim=0).cpu() for n in PICTURED if n in found},
+    )
+
+
+def _gap(values: Tensor, rise: float) -> float:
+    """|Σ IG − (F(x) − F(0))| / |F(x) − F(0)|."""
+    ends = values.new_tensor([rise]), values.new_tensor([0.0])
+    return float(completeness_gap(values, *ends)[0])
+
+
+def _fast_attribution(network: nn.Module, x: Tensor, target: int) -> Attribution:
+    """X-Gradient where the network is homogeneous, else Input×Gradient."""
+    try:
+        return x_gradient(network, x, target)
+    except NotHomogeneousError:
+        return input_x_gradient(network, x, target)
+
+
+def _by_captum(
+    network: nn.Module, x: Tensor, target: int, counts: tuple[int, ...], progress: Progress | None
+) -> dict[int, _Measured]:
+    """Captum's Gauss–Legendre rule at every count, by its public interface."""
+    # Captum takes seconds to import, which other curves should not wait for.
+    from xdnn_core.attribution.captum_reference import captum_attribution
+
+    found = {}
+    for n in counts:
+        values = captum_attribution(
+            "integrated_gradients", network, x, target, steps=n, internal_batch_size=_CAPTUM_ROWS
+        ).values
+        found[n] = _Measured(n, values)
+        if progress is not None:
+            progress(sum(found), sum(counts))
+    return found

@@ -1,0 +1,246 @@
+"""Figure 2 of the paper, left: top-1 accuracy against the contrast of the images.
+
+    python -m xdnn_core figure2 --data DIR
+
+Contrast α multiplies the normalised image. A network with F(αx) = αF(x) predicts the same class at
+every α > 0; one with biases does not. A run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from xdnn_core.assets import RESULTS
+from xdnn_core.data.images import ImageSet
+from xdnn_core.device import full_float32
+from xdnn_core.errors import UserError
+from xdnn_core.experiments.blocks import BlockFolder, run_blocks
+from xdnn_core.experiments.image_runs import (
+    add_run_arguments,
+    data_set_title,
+    image_fingerprint,
+    network_fingerprint,
+    open_run,
+)
+from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.models.zoo import PretrainedModel
+
+ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+STORED: Final = RESULTS / "figure2.parquet"
+
+
+@dataclass(frozen=True)
+class AccuracyCurve:
+    """One network's accuracy against contrast.
+
+    Attributes
+    ----------
+    network, is_xdnn
+        Name, and whether F(αx) = αF(x).
+    top1
+        Share of images whose label is predicted, 0 to 1, one an α of the figure.
+    changed
+        Images whose prediction at some α is another than at α = 1.
+    """
+
+    network: str
+    is_xdnn: bool
+    top1: tuple[float, ...]
+    changed: int
+
+
+@dataclass(frozen=True)
+class Figure2:
+    """Accuracy against contrast, both networks.
+
+    Attributes
+    ----------
+    alphas
+        Contrasts, falling from 1.
+    curves
+        One a network.
+    unreadable
+        Images that could not be decoded and do not count.
+    provenance
+        How it was made, and over how many images.
+    """
+
+    alphas: tuple[float, ...]
+    curves: tuple[AccuracyCurve, ...]
+    unreadable: int
+    provenance: Provenance
+
+
+def predictions_at(network: nn.Module, inputs: Tensor, alphas: Sequence[float]) -> Tensor:
+    """Predict the class of every image at every contrast.
+
+    Parameters
+    ----------
+    network
+        Maps (B, C, H, W) to logits (B, K); in evaluation mode.
+    inputs
+        x, normalised images, (B, C, H, W).
+    alphas
+        Contrasts.
+
+    Returns
+    -------
+    Tensor
+        Class with the largest logit at αx, (A, B).
+    """
+    with torch.no_grad():
+        return torch.stack([network(alpha * inputs).argmax(dim=1) for alpha in alphas])
+
+
+@full_float32()
+def predict_block(
+    models: Sequence[PretrainedModel],
+    images: ImageSet,
+    block: Sequence[int],
+    device: torch.device,
+    share: Callable[[float], None] = lambda done: None,
+) -> pd.DataFrame:
+    """Predict one block of images.
+
+    Parameters
+    ----------
+    models
+        The networks.
+    images, block
+        The set, and which of its images.
+    device
+        Where the networks are.
+    share
+        Called with the share done.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for every image, network and contrast: image, name, label, network, alpha,
+        predicted. Images that cannot be read have none.
+    """
+    photos = {}
+    for number in block:
+        try:
+            photos[number] = images.read(number)
+        except OSError:
+            continue
+    parts = [pd.DataFrame()]
+    for position, model in enumerate(models if photos else ()):
+        inputs = torch.stack([model.preprocess(photo) for photo in photos.values()])
+        found = predictions_at(model.network, inputs.to(device), ALPHAS).cpu()  # (A, B)
+        for alpha, row in zip(ALPHAS, found.tolist(), strict=True):
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "image": list(photos),
+                        "name": [images.names[number] for number in photos],
+                        "label": [images.labels[number] for number in photos],
+                        "network": model.name,
+                        "alpha": alpha,
+                        "predicted": row,
+                    }
+                )
+            )
+        share((position + 1) / len(models))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def summarise(
+    rows: pd.DataFrame, models: Sequence[PretrainedModel], asked: int, made: Provenance
+) -> Figure2:
+    """Reduce predictions to the figure.
+
+    Parameters
+    ----------
+    rows
+        From `predict_block`, of all images.
+    models
+        The networks.
+    asked
+        Images that were to be read.
+    made
+        Where the rows are from.
+    """
+    curves = []
+    for model in models:
+        own = rows[rows["network"] == model.name]
+        hits = (own["predicted"] == own["label"]).groupby(own["alpha"]).mean()
+        table = own.pivot(index="image", columns="alpha", values="predicted")
+        changed = table.ne(table[1.0], axis=0).any(axis=1)
+        top1 = tuple(float(hits[alpha]) for alpha in ALPHAS)
+        curves.append(AccuracyCurve(model.name, model.is_xdnn, top1, int(changed.sum())))
+    return Figure2(ALPHAS, tuple(curves), asked - rows["image"].nunique(), made)
+
+
+def load_figure2(path: Path = STORED) -> tuple[pd.DataFrame, Figure2]:
+    """Read a stored result: its rows (see `predict_block`) and the figure.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or no such result.
+    """
+    rows, values = load_result(path, "figure2")
+    curves = tuple(
+        AccuracyCurve(**curve | {"top1": tuple(curve["top1"])}) for curve in values["curves"]
+    )
+    made = Provenance(**values["provenance"])
+    return rows, Figure2(tuple(values["alphas"]), curves, values["unreadable"], made)
+
+
+def describe(figure: Figure2) -> str:
+    """The figure as a table in plain text."""
+    made = figure.provenance
+    lines = [
+        f"{made.data_set}: {made.images:,} images"
+        + (f", {figure.unreadable} unreadable" if figure.unreadable else ""),
+        "",
+        "contrast α          " + "".join(f"{alpha:>7g}" for alpha in figure.alphas),
+    ]
+    for curve in figure.curves:
+        shares = "".join(f"{100 * share:>7.2f}" for share in curve.top1)
+        lines.append(f"{curve.network:<20}{shares}  top-1, %")
+    lines.append("")
+    lines += [
+        f"{curve.network}: {curve.changed} images change their prediction with the contrast"
+        for curve in figure.curves
+    ]
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``python -m xdnn_core figure2``."""
+    add_run_arguments(parser, "figure2")
+    parser.add_argument("--batch", type=int, default=32, help="images a forward pass (default: 32)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``python -m xdnn_core figure2``; returns the exit status."""
+    if args.batch < 1:
+        raise UserError(f"--batch is {args.batch}; give 1 or more images.")
+    images, chosen, models, device = open_run(args)
+    note = {
+        "experiment": "figure2",
+        "images": image_fingerprint(images),
+        "networks": [network_fingerprint(model.network) for model in models],
+        "alphas": ALPHAS,
+    }
+    rows = run_blocks(
+        BlockFolder(args.work, note), chosen, args.batch,
+        lambda block, share: predict_block(models, images, block, device, share), "figure2",
+    )  # fmt: skip
+    made = provenance(data_set_title(args), rows["image"].nunique(), device)
+    figure = summarise(rows, models, len(chosen), made)
+    save_result(args.out, rows, figure, "figure2")
+    print(describe(figure))
+    print(f"\nWritten to {args.out}")
+    return 0

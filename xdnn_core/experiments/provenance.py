@@ -1,0 +1,146 @@
+"""Where a stored result came from, and its file: Parquet with a summary, and that summary as JSON.
+
+The summary lies in the Parquet file's metadata, so one file holds everything; the JSON file beside
+it is a copy to be read by people.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import shlex
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from xdnn_core.errors import UserError
+from xdnn_core.models.checkpoints import replacing
+
+_SUMMARY: Final = b"xdnn"
+_COMMAND: Final = b"xdnn_command"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made.
+
+    Attributes
+    ----------
+    command
+        The command line.
+    date
+        When it was finished, ISO 8601, UTC.
+    hardware
+        Device and CPU threads.
+    data_set
+        Name of the image set and its split.
+    images
+        How many images it is over.
+    """
+
+    command: str
+    date: str
+    hardware: str
+    data_set: str
+    images: int
+
+
+def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
+    """Describe the result that is being made now.
+
+    Parameters
+    ----------
+    data_set
+        Name of the image set and its split.
+    images
+        How many images it is over.
+    device
+        Where it was computed.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        hardware = f"{platform.machine()} CPU, {torch.get_num_threads()} of {os.cpu_count()} cores"
+    return Provenance(
+        command=_command(),
+        date=now.isoformat(timespec="seconds"),
+        hardware=f"{hardware}, torch {torch.__version__}",
+        data_set=data_set,
+        images=images,
+    )
+
+
+def _command() -> str:
+    """The command line with folders left out: they say nothing elsewhere."""
+    words = []
+    for word in sys.argv[1:]:
+        option, equals, value = word.rpartition("=")
+        words.append(option + equals + (Path(value).name if os.sep in value else value))
+    return shlex.join(["python", "-m", "xdnn_core", *words])
+
+
+def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> None:
+    """Write rows with their summary, and the summary as JSON beside; both atomically.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.parquet``.
+    rows
+        What was measured.
+    summary
+        A dataclass of plain values.
+    command
+        Name of the command that makes it.
+    """
+    text = json.dumps(asdict(summary), ensure_ascii=False, indent=1)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    ours = {_SUMMARY: text.encode(), _COMMAND: command.encode()}
+    metadata = {**(table.schema.metadata or {}), **ours}
+    with replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load_result(path: Path, command: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read what `save_result` wrote.
+
+    Parameters
+    ----------
+    path
+        The Parquet file.
+    command
+        Which command makes it, for the message.
+
+    Returns
+    -------
+    rows, summary
+        The summary as plain values.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or no such result.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not there; make it with python -m xdnn_core {command}.")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is not a readable Parquet file.") from error
+    metadata = table.schema.metadata or {}
+    if metadata.get(_COMMAND) != command.encode():
+        raise UserError(
+            f"{path} is no result of {command}; make it with python -m xdnn_core {command}."
+        )
+    return table.to_pandas(), json.loads(metadata[_SUMMARY])

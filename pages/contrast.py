@@ -14,6 +14,8 @@ begin_page()
 photo = choose_photo()
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 answer = st.container()
+# Bars come and go; what stands beside them would be drawn twice until the run ends.
+working = st.container()
 # A place of its own: what comes and goes here must not move what follows, which would be mounted
 # anew.
 loading = st.container()
@@ -54,8 +56,9 @@ def main() -> None:
             "contrast", "fixed_target", "similarity", label="What is this?", key="explain_contrast"
         )
     work = SweepWork(models, inputs, photo.digest, target)
-    with answer:
+    with working:
         contrasts, is_coarse = work.best()
+    with answer:
         st.markdown(" ".join(map(_answer, models, contrasts)))
     theme = current_theme()
     with canvas:
@@ -64,7 +67,7 @@ def main() -> None:
     with below, st.container(key=CHARTS_KEY):
         draw_curves(models, contrasts, models[0].classes[target], theme)
         draw_accuracy(theme)
-    with answer:
+    with working:
         if is_coarse:
             work.refine()
 

@@ -133,7 +133,7 @@ def load_result(path: Path, command: str) -> tuple[pd.DataFrame, dict[str, Any]]
         If the file is not there or no such result.
     """
     if not path.is_file():
-        raise UserError(f"{path} is not there; make it with python -m xdnn_core {command}.")
+        raise UserError(f"{path.name} is not there; make it with python -m xdnn_core {command}.")
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:

@@ -64,7 +64,6 @@ def main() -> None:
     with plots:
         draw_errors(models, measured, rules, theme)
         _draw_rest(models, measured, rules, theme)
-        draw_figure3(theme)
     with answer:
         if not depth.covers(work.wanted):
             _refine(work, depth)
@@ -79,13 +78,13 @@ def _answer(model: PretrainedModel, one: Convergence) -> str:
             f"**{percent(one.fast_error)}** of Integrated Gradients."
         )
     curve = _default_curve(one)
-    most = f"more than {curve.counts[-1]}"
-    needed = ", ".join(
-        f"**{curve.calls_needed(goal) or most}** for {percent(goal)}" for goal in TOLERANCES
-    )
+    needed = {percent(goal): curve.calls_needed(goal) for goal in TOLERANCES}
+    said = [f"**{calls}** for {goal}" for goal, calls in needed.items() if calls is not None]
+    missed = [goal for goal, calls in needed.items() if calls is None]
+    said += [f"**more than {curve.counts[-1]}** for {goal}" for goal in missed[:1]]
     return (
-        f"**{name}** needs gradient calls by the error one accepts: {needed}. That is Integrated "
-        f"Gradients, {RULE_TITLES[curve.rule]} rule, estimated error."
+        f"**{name}** needs gradient calls by the error one accepts: {', '.join(said)}. That is "
+        f"Integrated Gradients, {RULE_TITLES[curve.rule]} rule, estimated error."
     )
 
 
@@ -113,7 +112,7 @@ def _draw_rest(
     left, right = st.columns(2, gap="medium")
     with left:
         draw_gap(models[0], measured[0], rules, theme)
-        place = most_misleading(measured[0])
+        place = most_misleading(measured[0], rules)
         st.markdown(
             "The gap is no measure of convergence, since errors of opposite sign cancel in the "
             f"sum: with {place.calls} calls ({RULE_TITLES[place.rule]}) it is "
@@ -139,7 +138,7 @@ def _refine(work: ConvergenceWork, depth: Depth) -> None:
     wanted = work.wanted
     what = [
         *([f"{wanted.counts[-1]} gradient calls"] if depth.counts != wanted.counts else []),
-        *(["the 2,048-call reference"] if depth.reference != wanted.reference else []),
+        *(["the 2,048-call reference"] if depth.reference != wanted.reference == "fine" else []),
         *(["Captum's curve"] if wanted.captum and not depth.captum else []),
     ]
     aim = " and ".join(what)

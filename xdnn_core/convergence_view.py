@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from xdnn_core.experiments.convergence import Convergence
+from xdnn_core.experiments.convergence_result import Convergence
 from xdnn_core.rendering import Theme, colourise, light_blur, shared_scale
 
 
@@ -30,11 +30,20 @@ class Misleading:
     error: float
 
 
-def most_misleading(measured: Convergence) -> Misleading:
-    """The place where the error is the largest multiple of the completeness gap."""
+def most_misleading(measured: Convergence, rules: Sequence[str]) -> Misleading:
+    """The place where the error is the largest multiple of the completeness gap.
+
+    Parameters
+    ----------
+    measured
+        One network's curves.
+    rules
+        Which of them to look at; if none of them is among these, all.
+    """
+    chosen = [curve for curve in measured.curves if curve.rule in rules]
     places = [
         Misleading(curve.rule, calls, gap, error)
-        for curve in measured.curves
+        for curve in chosen or measured.curves
         for calls, gap, error in zip(
             curve.counts, curve.completeness_gaps, curve.errors, strict=True
         )

@@ -23,6 +23,10 @@ _CSS = """
 .bar { height: 8px; border-radius: 3px; border: 1px solid rgba(128, 128, 128, 0.35); }
 .ends { display: flex; justify-content: space-between; font-size: 0.74rem; opacity: 0.75;
   font-variant-numeric: tabular-nums; }
+/* Streamlit keeps a chart's predecessor beside it until the run ends, which is long while a picture
+   is refined. */
+[data-stale="false"]:has(.stPlotlyChart) + [data-stale="true"]:has(.stPlotlyChart) {
+  display: none; }
 .top5 { display: grid; gap: 4px; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .top5 div { position: relative; display: flex; justify-content: space-between; padding: 1px 6px;
   border-radius: 4px; overflow: hidden; }

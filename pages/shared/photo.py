@@ -79,7 +79,10 @@ def _own_photo() -> None:
     """Upload and camera; a new file replaces the photograph once."""
     with st.popover("Your photo", icon=":material/upload:", width="stretch"):
         uploaded = st.file_uploader(
-            "JPEG, PNG or WebP, up to 10 MB", type=["jpg", "jpeg", "png", "webp"], key="upload"
+            "JPEG, PNG or WebP, up to 10 MB",
+            type=["jpg", "jpeg", "png", "webp"],
+            max_upload_size=10,
+            key="upload",
         )
         taken = None
         if st.toggle("Use the camera", key="camera_on"):

@@ -82,11 +82,10 @@ def draw_chart(
         series += _band(trace, theme, bands) if trace.low else []
         shown.append((trace.run, len(series)))
         series.append(_line(trace, name, theme))
-    series.append(_marks(data, theme, labelled=legend))
-    label_every = data.label_every * (1 if legend else 2)
     # The live run is drawn last, over the others; in legend and tooltip it comes first.
     order = [number for _, number in sorted(shown)]
-    option = {
+    series.append(_marks(data, theme, labelled=legend))
+    option = _axes(data, legend) | {
         "animation": False,
         "grid": {
             "left": 8, "right": 14, "top": 46 if legend else 12, "bottom": 4, "containLabel": True,
@@ -103,6 +102,15 @@ def draw_chart(
                 ["epoch {b0}", *(f"{{a{number}}}: {{c{number}}}" for number in order)]
             ),
         },
+        "series": series,
+    }  # fmt: skip
+    st.echarts_chart(option, key=key, height=height, renderer="svg", alt=alt)
+
+
+def _axes(data: ChartData, large: bool) -> dict[str, Any]:
+    """Epochs and values, with fewer labels on a small chart."""
+    label_every = data.label_every * (1 if large else 2)
+    return {
         "xAxis": {
             "type": "category",
             "boundaryGap": False,
@@ -115,9 +123,7 @@ def draw_chart(
             "min": data.axis.low, "max": data.axis.high, "interval": data.axis.step,
             "axisLabel": {"hideOverlap": True},
         },
-        "series": series,
     }  # fmt: skip
-    st.echarts_chart(option, key=key, height=height, renderer="svg", alt=alt)
 
 
 def _line(trace: Trace, name: str, theme: Theme) -> dict[str, Any]:
@@ -129,6 +135,7 @@ def _line(trace: Trace, name: str, theme: Theme) -> dict[str, Any]:
         "name": name,
         "data": list(trace.values),
         "showSymbol": False,
+        "symbol": "circle",
         "color": colour(trace.method, theme),
         "lineStyle": style,
         "z": 3 if trace.run == 0 else 2,
@@ -208,11 +215,12 @@ def _test_row(curve: MethodCurve, theme: Theme) -> str:
     test = _number(curve.test_auc, ".3f")
     if curve.test_band == curve.test_band:
         test += f" ± {curve.test_band:.3f}"
-    late = "" if curve.test_is_current or test == "–" else " …"
+    if not curve.test_is_current and test != "–":
+        test = f'<span title="A later best epoch is yet to be tested.">{test} …</span>'
     return (
         f'<div title="{escape(curve.title, quote=True)}">'
         f'<b style="background:{colour(curve.method, theme)}"></b>{escape(curve.title)}</div>'
-        f"<span>{test}{late}</span><span>{_number(curve.best_validation_auc, '.3f')}</span>"
+        f"<span>{test}</span><span>{_number(curve.best_validation_auc, '.3f')}</span>"
         f"<span>{_number(curve.best_epoch, '.0f')}</span>"
     )
 

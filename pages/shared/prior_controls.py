@@ -40,6 +40,7 @@ def choose_config() -> LiveConfig:
         "Methods",
         list(_BY_TITLE),
         selection_mode="multi",
+        wrap=True,
         default=[method.card.title for method in _DEFAULT.methods],
         key="methods",
         label_visibility="collapsed",

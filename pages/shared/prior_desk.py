@@ -12,9 +12,16 @@ from xdnn_core.priors.trainer import LiveTrainer
 
 
 class Desk:
-    """At most one trainer at a time, and the settings the next run is to have."""
+    """At most one trainer at a time, and the settings the next run is to have.
+
+    Attributes
+    ----------
+    token
+        Tells one desk from another without holding on to it.
+    """
 
     def __init__(self) -> None:
+        self.token = object()
         self._trainer: LiveTrainer | None = None
         self._cohort: Cohort | None = None
         self._wanted: tuple[Cohort, LiveConfig] | None = None

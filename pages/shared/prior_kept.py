@@ -61,8 +61,8 @@ def draw_kept(store: RunStore, place: Desk) -> None:
 
 def _previous(place: Desk) -> Snapshot | None:
     """The run that the last reset, or a broken connection, ended."""
-    last_place, last = st.session_state.get(LAST, (place, None))
-    if last_place is not place and last.epoch:
+    token, last = st.session_state.get(LAST, (place.token, None))
+    if token is not place.token and last.epoch:
         st.session_state[PREVIOUS] = last
     previous = st.session_state.get(PREVIOUS)
     return None if previous is None or is_kept(previous) else previous

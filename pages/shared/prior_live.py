@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -22,8 +22,9 @@ from xdnn_core.priors.runs import KeptRun, RunStore
 from xdnn_core.wording import duration
 
 _REDRAW_SECONDS = 0.15
+_RUNNING = ("preparing", "waiting", "training")  # states that can be paused
 PREVIOUS = "prior_previous"  # session state: the run that the last reset threw away
-LAST = "prior_last"  # session state: desk and picture drawn last; outlives a broken connection
+LAST = "prior_last"  # session state: whose picture was drawn last, and it; outlives the desk
 _KEPT = "prior_kept"  # session state: the picture that was kept last
 
 _ALTS = {
@@ -59,7 +60,7 @@ def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None
         strength = choose_strength()
     place.trainer.set_strength(strength)
     snapshot = place.snapshot
-    st.session_state[LAST] = (place, snapshot)
+    st.session_state[LAST] = (place.token, snapshot)
     _draw_state(place, snapshot)
     main, side = st.columns([2, 1], border=True, wrap=True)
     with main.container(gap="xsmall"):
@@ -67,31 +68,27 @@ def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None
     with side.container(gap="xsmall"):
         _draw_features(snapshot)
     _draw_small(snapshot, others)
-    if place.trainer.busy != moving or st.session_state.pop("prior_redraw", False):
+    if st.session_state.pop("prior_redraw", False) or _is_stale(place, snapshot, moving):
         st.rerun()
+
+
+def _is_stale(place: Desk, drawn: Snapshot, moving: bool) -> bool:
+    """Whether redrawing is to begin or to end, or nobody would draw the latest picture."""
+    if place.trainer.busy:  # asked first: once it is not, no newer picture comes
+        return not moving
+    return moving or place.snapshot.version != drawn.version
 
 
 def _draw_commands(place: Desk, store: RunStore) -> None:
     """Start or Pause, Step, Reset, Keep."""
-    snapshot = place.snapshot
-    running = snapshot.state in ("training", "preparing", "waiting")
-    label, icon, act = "Start", ":material/play_arrow:", place.trainer.start
-    if running:
-        label, icon, act = "Pause", ":material/pause:", place.trainer.pause
-    elif snapshot.state == "paused":
-        label = "Resume"
-    elif snapshot.state == "finished":
-        label, icon = "Run again", ":material/replay:"
-
-        def act() -> None:
-            _reset(place)
-            place.trainer.start()
-
+    snapshot, pending = place.snapshot, place.pending
+    running = snapshot.state in _RUNNING
+    label, icon, act = _main_command(place)
     st.button(
         label,
         key="prior_run",
         icon=icon,
-        type="secondary" if place.pending else "primary",
+        type="secondary" if pending else "primary",
         on_click=act,
         width=132,
     )
@@ -107,12 +104,11 @@ def _draw_commands(place: Desk, store: RunStore) -> None:
         "Reset",
         key="prior_reset",
         icon=":material/restart_alt:",
-        type="primary" if place.pending else "secondary",
+        type="primary" if pending else "secondary",
         on_click=_reset,
         args=(place,),
-        disabled=not place.has_run and not place.pending,
-        help="Start over with the settings and λ on screen. The run stays below as the previous "
-        "one.",
+        disabled=not place.has_run and not pending,
+        help="Start over with what is set above; this run stays below as the previous one.",
     )
     st.button(
         "Keep",
@@ -123,6 +119,22 @@ def _draw_commands(place: Desk, store: RunStore) -> None:
         disabled=not snapshot.epoch or running or is_kept(snapshot),
         help="Store this run, to lay it over later ones; pause it first.",
     )
+
+
+def _main_command(place: Desk) -> tuple[str, str, Callable[[], None]]:
+    """Label, icon and action of the button that starts and pauses."""
+    state, trainer = place.snapshot.state, place.trainer
+    if state in _RUNNING:
+        return "Pause", ":material/pause:", trainer.pause
+    if state == "finished":
+        return "Run again", ":material/replay:", lambda: _run_again(place)
+    return "Resume" if state == "paused" else "Start", ":material/play_arrow:", trainer.start
+
+
+def _run_again(place: Desk) -> None:
+    """Start over and train at once."""
+    _reset(place)
+    place.trainer.start()
 
 
 def _reset(place: Desk) -> None:
@@ -162,7 +174,7 @@ def _draw_state(place: Desk, snapshot: Snapshot) -> None:
 
 
 def _state_sentence(snapshot: Snapshot) -> str:
-    config, trained = snapshot.config, duration(snapshot.seconds)
+    config, trained = snapshot.config, f"{duration(snapshot.seconds)} of computing"
     epochs = f"epoch {snapshot.epoch} of {config.epochs}"
     if snapshot.state == "ready":
         methods = "method" if len(config.methods) == 1 else "methods"
@@ -186,8 +198,8 @@ def _state_sentence(snapshot: Snapshot) -> str:
             )
         return text
     if snapshot.state == "finished":
-        return f"**Finished**: {config.epochs} epochs · {trained} of training"
-    return f"**{snapshot.state.capitalize()}** at {epochs} · {trained} of training"
+        return f"**Finished**: {config.epochs} epochs · {trained}"
+    return f"**{snapshot.state.capitalize()}** at {epochs} · {trained}"
 
 
 def _draw_auc(snapshot: Snapshot, others: NamedRuns) -> None:

@@ -13,10 +13,14 @@ def query(page: Page) -> dict[str, str]:
     return {k: v[0] for k, v in parse_qs(urlparse(page.url).query).items()}
 
 
+# Milliseconds that thousands of gradient calls may take on a machine that does other work.
+LONG = 900_000
+
+
 def wait_until_idle(page: Page) -> None:
     """Wait until the server has nothing more to send."""
     app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=LONG)
 
 
 def wait_until_refined(page: Page) -> None:

@@ -30,12 +30,12 @@ def open_convergence(page: Page, server: str, parameters: str = "image=rooster")
 
 
 def chart(page: Page, key: str) -> Locator:
-    return page.locator(f".st-key-{key} .js-plotly-plot")
+    return page.locator(f".st-key-{key} .js-plotly-plot:visible")
 
 
 def curves(page: Page, key: str) -> dict[str, list[list[float]]]:
     """The curves of a chart by name: x and y of each."""
-    read = "plot => plot.data.map(t => [t.name, Array.from(t.x, Number), Array.from(t.y, Number)])"
+    read = "plot => plot._fullData.map(t => [t.name, Array.from(t.x, Number), Array.from(t.y, Number)])"
     expect(chart(page, key)).to_be_visible()
     return {name: [x, y] for name, x, y in chart(page, key).evaluate(read) if name}
 
@@ -110,7 +110,7 @@ def test_the_fine_reference_can_be_cancelled(server: str, page: Page) -> None:
 def test_a_link_restores_the_view_on_a_fresh_server(
     start_server: Callable[[], str], page: Page
 ) -> None:
-    parameters = "image=rooster&class=pigeon&rules=left,right&reference=2,048+calls"
+    parameters = "image=rooster&class=pigeon&rules=left&rules=right&reference=2,048+calls"
     page.goto(f"{start_server()}/convergence?{parameters}")
     expect(page.get_by_text(re.compile("Computing .*the 2,048-call reference"))).to_be_visible()
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()

@@ -92,7 +92,14 @@ def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
             groups=convolution.groups,
         )
 
-    return Path(start, direction, rest, to_input, hoisted=True)
+    return Path(_fast_layout(start), _fast_layout(direction), rest, to_input, hoisted=True)
+
+
+def _fast_layout(images: Tensor) -> Tensor:
+    """The memory layout in which a CPU convolves fastest in float32; the values are the same."""
+    if images.device.type != "cpu" or images.ndim != 4 or images.dtype != torch.float32:
+        return images
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _split_first_convolution(

@@ -1,0 +1,157 @@
+"""Prior training besides training: kept runs, cohorts, Figure 1, links, themes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.driving import sideways_overflow
+from tests.browser.prior_page import CHART, address, open_page, press, state
+from xdnn_core.data.cohorts import load_cohort
+from xdnn_core.experiments.figure1 import run_figure1
+from xdnn_core.experiments.figure1_summary import save_results, summarise
+from xdnn_core.priors.sweep import SweepConfig
+
+
+def test_kept_runs_are_renamed_exported_deleted_and_brought_back(server: str, page: Page) -> None:
+    open_page(page, server, epochs="8")
+    press(page, "Start")
+    expect(state(page)).to_contain_text("Finished")
+    press(page, "Keep")
+    kept = page.locator('[class*="st-key-kept_"]')
+    expect(kept).to_have_count(1)
+    expect(page.get_by_role("button", name="Keep", exact=True)).to_be_disabled()
+    kept.get_by_role("button").last.click()
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("**mine** <b>&")
+    name.press("Enter")
+    expect(kept).to_contain_text("**mine** <b>&")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Curves, CSV").click()
+    lines = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text())))
+    assert [line["epoch"] for line in lines] == [str(number) for number in range(8)]
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Everything, JSON").click()
+    values = json.loads(Path(waiting.value.path()).read_text())
+    assert values["config"]["hidden"] == [16, 8]
+    assert values["config"]["methods"] == ["x_gradient"]
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(kept).to_have_count(0)
+    press(page, "Undo")
+    expect(kept).to_contain_text("**mine** <b>&")
+
+
+def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    dose = rng.normal(size=200)
+    table = pd.DataFrame(
+        {
+            "person": [f"{number:05d}{'x' * 60_000}" for number in range(200)],
+            "dose": dose,
+            "*ward* <b>": rng.choice(["north", "south", "west"], 200),
+            "smoker": rng.choice(["no", "yes"], 200),
+            "died": (dose + rng.normal(size=200) > 0).astype(int),
+        }
+    )
+    good, bad = tmp_path / "study.csv", tmp_path / "short.csv"
+    table.to_csv(good, index=False)
+    table.head(20).to_csv(bad, index=False)
+    page.goto(address(server, cohort="Own CSV file"))
+    expect(page.get_by_text("upload a CSV file to train on")).to_be_visible()
+    page.get_by_role("button", name="Your file").click()
+    chooser = page.locator('input[type="file"]')
+    chooser.set_input_files(bad)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("20 rows; at least 50")
+    chooser.set_input_files(good)
+    outcome = page.get_by_role("combobox", name=re.compile("Outcome to predict"))
+    expect(outcome).to_be_visible()
+    outcome.click()
+    page.get_by_role("option", name="died").click()
+    page.keyboard.press("Escape")
+    assert good.stat().st_size > 11_000_000, "larger than other pages take"
+    expect(state(page)).to_contain_text("on study · outcome: died = 1")
+    press(page, "Step")
+    expect(page.locator(".features")).to_contain_text("*ward* <b>: north")
+
+
+def test_no_network_is_one_sentence(server: str, page: Page) -> None:
+    page.goto(address(server, cohort="NHANES I"))
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_be_visible()
+    assert "Traceback" not in alert.inner_text()
+    expect(alert).to_contain_text("check the network connection")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_figure_1_shows_both_panels_beside_the_paper(
+    start_server: Callable[[], str], page: Page, tmp_path: Path
+) -> None:
+    cohort = load_cohort("nhefs")
+    config = SweepConfig(hidden=(8,), epochs=3)
+    results = run_figure1(cohort, 3, references=(1, 2, 4), config=config, device="cpu", workers=1)
+    figure = summarise(results, cohort)
+    save_results(tmp_path / "data" / "results" / "figure1-nhefs.parquet", results, figure)
+    own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates"
+    page.goto(
+        f"{start_server()}/prior_training?"
+        + urlencode({"view": "Figure 1 of the paper", "results": own})
+    )
+    expect(page.get_by_text("over 3 replicates on NHEFS")).to_be_visible()
+    expect(page.get_by_text("not on the paper's NHANES I matrix")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    methods = page.locator(".st-key-figure1_methods")
+    expect(methods).to_contain_text("Expected Gradients (k = 1)")
+    expect(methods).to_contain_text("the paper")
+    expect(page.locator(".st-key-figure1_references")).to_contain_text("X-Gradient, the paper")
+    page.get_by_text("Train live").click()
+    expect(state(page)).to_contain_text("Ready")
+
+
+def test_what_is_this_explains_with_formula_and_source(server: str, page: Page) -> None:
+    open_page(page, server)
+    page.get_by_role("button", name=re.compile("Validation ROC-AUC, mean and 95")).click()
+    expect(page.locator(".katex").first).to_be_visible()
+    expect(page.get_by_text("Off is λ = 0")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 800])
+def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    open_page(page, server, methods="No prior", epochs="5")
+    press(page, "Start")
+    expect(state(page)).to_contain_text("Finished")
+    assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
+    for table in (".features", ".tests"):
+        inside = page.locator(table).evaluate(
+            "e => e.getBoundingClientRect().right <= "
+            "e.closest('[data-testid=\"stVerticalBlock\"]').parentElement"
+            ".getBoundingClientRect().right + 1"
+        )
+        assert inside, f"{table} fits its card"
+    ink = {"light": "#1b2330", "dark": "#e8edf4"}[scheme]
+    expect(page.locator(f'{CHART} path[stroke="{ink}"]').first).to_be_attached()
+    context.close()
+
+
+def test_wrong_parameters_in_the_address_are_ignored_or_explained(server: str, page: Page) -> None:
+    page.goto(
+        f"{server}/prior_training?methods=magic&lambda=-5&replicates=9999&epochs=x&cohort=%00"
+        "&pace=1&penalty=l9&rate=7&seed=-1&view=none&draws=z&k=3"
+    )
+    expect(state(page)).to_contain_text("2 methods, 8 replicates, 100 epochs on NHEFS")
+    page.goto(address(server, layers="512, many"))
+    expect(page.get_by_test_id("stAlert")).to_contain_text("such as 512, 128, 32")
+    page.goto(address(server, layers="5000"))
+    expect(page.get_by_test_id("stAlert")).to_contain_text("allowed is 1 to 1024")

@@ -66,7 +66,7 @@ def main() -> None:
         contrast_canvas(canvas_message(models, contrasts, seen, photo.title, theme, current_view()))
     with below, st.container(key=CHARTS_KEY):
         draw_curves(models, contrasts, models[0].classes[target], theme)
-        draw_accuracy(theme)
+        draw_accuracy(models, theme)
     with working:
         if is_coarse:
             work.refine()

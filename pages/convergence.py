@@ -79,12 +79,13 @@ def _answer(model: PretrainedModel, one: Convergence) -> str:
         )
     curve = _default_curve(one)
     needed = {percent(goal): curve.calls_needed(goal) for goal in TOLERANCES}
-    said = [f"**{calls}** for {goal}" for goal, calls in needed.items() if calls is not None]
+    met = [(str(calls), goal) for goal, calls in needed.items() if calls is not None]
     missed = [goal for goal, calls in needed.items() if calls is None]
-    said += [f"**more than {curve.counts[-1]}** for {goal}" for goal in missed[:1]]
+    (calls, goal), *rest = met + [(f"more than {curve.counts[-1]}", goal) for goal in missed[:1]]
+    more = "".join(f", **{calls}** for {goal}" for calls, goal in rest)
     return (
-        f"**{name}** needs gradient calls by the error one accepts: {', '.join(said)}. That is "
-        f"Integrated Gradients, {RULE_TITLES[curve.rule]} rule, estimated error."
+        f"**{name}** needs **{calls} gradient calls** for an error of {goal}{more}: Integrated "
+        f"Gradients, {RULE_TITLES[curve.rule]} rule."
     )
 
 
@@ -130,7 +131,7 @@ def _draw_rest(
         st.markdown("**Gradient calls needed**, by the estimated error")
         draw_calls_needed(models, measured, rules)
     with right:
-        draw_figure3(theme)
+        draw_figure3(models, theme)
 
 
 def _refine(work: ConvergenceWork, depth: Depth) -> None:

@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.shared.charts import CONFIG, figure, network_colour
 from pages.shared.page import Theme
-from xdnn_core.attribution.ray import STOPS
 from xdnn_core.contrast_maps import NetworkContrast
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.figure2 import load_figure2
@@ -63,7 +62,7 @@ def _line(made: go.Figure, x: object, y: object, name: str, ink: str, dash: str 
     made.add_scatter(x=x, y=y, name=name, mode="lines", line={"color": ink, "dash": dash})
 
 
-def draw_accuracy(theme: Theme) -> None:
+def draw_accuracy(models: Sequence[PretrainedModel], theme: Theme) -> None:
     """Draw accuracy against contrast over an image set, from the stored result."""
     try:
         _, stored = load_figure2()
@@ -71,15 +70,20 @@ def draw_accuracy(theme: Theme) -> None:
         st.caption(str(error))
         return
     made = stored.provenance
-    title = f"Top-1 accuracy at contrast α, {made.data_set}, {made.images:,} images"
+    names = {model.name: network_name(model) for model in models}
+    title = f"Top-1 accuracy, {made.data_set}"
     drawn = figure(title, _HEIGHT, showlegend=True, yaxis_tickformat=".0%")
+    changed = []
     for curve in stored.curves:
-        ink = network_colour(curve.is_xdnn, theme)
-        _line(drawn, stored.alphas, curve.top1, curve.network, ink)
-    drawn.update_xaxes(title=_AXIS, range=[0, max(STOPS)])
+        name = names.get(curve.network, curve.network)
+        _line(drawn, stored.alphas, curve.top1, name, network_colour(curve.is_xdnn, theme))
+        changed.append(f"{name} **{curve.changed:,}**")
+    drawn.update_xaxes(title=_AXIS, range=[0, stored.alphas[0]])
     drawn.update_yaxes(rangemode="tozero")
-    st.plotly_chart(drawn, key="chart_accuracy", config=CONFIG, alt=title)
-    changed = "; ".join(
-        f"{curve.network}: {curve.changed:,} of {made.images:,}" for curve in stored.curves
+    chart, words = st.columns(2, gap="medium", vertical_alignment="center")
+    chart.plotly_chart(drawn, key="chart_accuracy", config=CONFIG, alt=f"{title} against α")
+    words.markdown(
+        f"Of {made.images:,} images, those whose prediction changes when the contrast falls from 1 "
+        f"to {stored.alphas[-1]:g}: {', '.join(changed)}."
     )
-    st.caption(f"Images whose prediction changes with the contrast: {changed}. `{made.command}`")
+    words.caption(f"`{made.command}`")

@@ -35,8 +35,9 @@ _HOVER = "%{customdata}"
 _POWERS = [10.0**power for power in range(-9, 2)]
 _TABLE_CSS = """
 <style>
-.calls { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-.calls :is(td, th) { padding: 3px 14px; text-align: right; white-space: nowrap; }
+.calls { display: block; overflow-x: auto; border-collapse: collapse; font-size: 0.85rem;
+  font-variant-numeric: tabular-nums; }
+.calls :is(td, th) { padding: 3px 9px; text-align: right; white-space: nowrap; }
 .calls :is(td, th):first-child { padding-left: 0; text-align: left; }
 .calls th { font-weight: 500; opacity: 0.7; }
 .calls tr + tr td { border-top: 1px solid rgba(128, 128, 128, 0.2); }
@@ -132,19 +133,24 @@ def draw_calls_needed(
     models: Sequence[PretrainedModel], measured: Sequence[Convergence], rules: Sequence[str]
 ) -> None:
     """Draw the table of calls needed for 5 %, 2.5 % and 1 %, with the last estimates."""
-    head = ["", *(f"≤ {percent(one)}" for one in TOLERANCES), "estimate", "error"]
+    head = [
+        network_name(models[0]),
+        *(f"≤ {percent(one)}" for one in TOLERANCES),
+        "estimate",
+        "error",
+    ]
     rows = []
     for model, one in zip(models, measured, strict=True):
         if model.is_xdnn:
-            cells = ["1"] * len(TOLERANCES) + ["none needed", percent(one.fast_error)]
-            rows.append([f"{network_name(model)}, X-Gradient", *cells])
+            cells = ["1"] * len(TOLERANCES) + ["–", percent(one.fast_error)]
+            rows.append([f"X-Gradient, {network_name(model)}", *cells])
             continue
         for curve in _chosen_curves(one, rules):
             needed = [curve.calls_needed(tolerance) for tolerance in TOLERANCES]
             most = curve.counts[-1]
             cells = [f"> {most}" if calls is None else str(calls) for calls in needed]
             ends = percent(curve.estimated_errors[-1]), percent(curve.errors[-1])
-            rows.append([f"{network_name(model)}, {RULE_TITLES[curve.rule]}", *cells, *ends])
+            rows.append([RULE_TITLES[curve.rule], *cells, *ends])
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
@@ -167,7 +173,7 @@ def draw_thumbnails(model: PretrainedModel, curve: RuleCurve, theme: Theme) -> N
         )
 
 
-def draw_figure3(theme: Theme) -> None:
+def draw_figure3(models: Sequence[PretrainedModel], theme: Theme) -> None:
     """Draw the error against the number of calls over an image set, from the stored result."""
     try:
         _, stored = load_figure3()
@@ -177,8 +183,9 @@ def draw_figure3(theme: Theme) -> None:
     made = stored.provenance
     title = f"Mean and quartiles over {made.images:,} images, {made.data_set}"
     drawn = figure(title, _HEIGHT, showlegend=True)
+    names = {model.name: network_name(model) for model in models}
     for curve in stored.curves:
-        _add_spread(drawn, curve, theme)
+        _add_spread(drawn, curve, names.get(curve.network, curve.network), theme)
     counts = max((curve.counts for curve in stored.curves), key=len)
     _log_axes(drawn, counts)
     st.plotly_chart(drawn, key="figure3", config=CONFIG, alt=title)
@@ -188,7 +195,7 @@ def draw_figure3(theme: Theme) -> None:
     )
 
 
-def _add_spread(made: go.Figure, curve: ErrorCurve, theme: Theme) -> None:
+def _add_spread(made: go.Figure, curve: ErrorCurve, network: str, theme: Theme) -> None:
     """Add one method: the mean as a line, or a mark for a single gradient, quartiles as bars."""
     single = len(curve.counts) == 1
     ink = network_colour(curve.is_xdnn, theme)
@@ -197,7 +204,7 @@ def _add_spread(made: go.Figure, curve: ErrorCurve, theme: Theme) -> None:
     made.add_scatter(
         x=curve.counts,
         y=curve.mean,
-        name=f"{curve.network}, {title}",
+        name=f"{network}, {title}",
         mode="markers" if single else "lines+markers",
         line={"color": ink, "dash": dash},
         marker={

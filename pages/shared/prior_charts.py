@@ -92,7 +92,7 @@ def draw_chart(
         },
         "legend": {
             "show": legend, "type": "scroll", "top": 0, "left": 0, "selectedMode": False,
-            "itemWidth": 24, "itemGap": 16,
+            "itemWidth": 24, "itemGap": 16, "itemStyle": {"opacity": 0},  # dashes, no dots
             "data": [series[number]["name"] for number in order if legend],
         },
         "tooltip": {

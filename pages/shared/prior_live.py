@@ -21,7 +21,7 @@ from xdnn_core.priors.penalties import PENALTIES
 from xdnn_core.priors.runs import KeptRun, RunStore
 from xdnn_core.wording import duration
 
-_REDRAW_SECONDS = 0.15
+_REDRAW_SECONDS = 0.12
 _RUNNING = ("preparing", "waiting", "training")  # states that can be paused
 PREVIOUS = "prior_previous"  # session state: the run that the last reset threw away
 LAST = "prior_last"  # session state: whose picture was drawn last, and it; outlives the desk

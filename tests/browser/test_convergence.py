@@ -35,7 +35,8 @@ def chart(page: Page, key: str) -> Locator:
 
 def curves(page: Page, key: str) -> dict[str, list[list[float]]]:
     """The curves of a chart by name: x and y of each."""
-    read = "plot => plot._fullData.map(t => [t.name, Array.from(t.x, Number), Array.from(t.y, Number)])"
+    read = """plot => plot._fullData.map(
+        t => [t.name, Array.from(t.x, Number), Array.from(t.y, Number)])"""
     expect(chart(page, key)).to_be_visible()
     return {name: [x, y] for name, x, y in chart(page, key).evaluate(read) if name}
 
@@ -90,7 +91,7 @@ def test_chosen_rules_are_drawn_without_new_gradients(server: str, page: Page) -
         drawn = curves(page, key)
         assert "left" in drawn
         assert "midpoint" not in drawn
-    expect(page.get_by_role("cell", name="AlexNet, left")).to_be_visible()
+    expect(page.get_by_role("cell", name="left", exact=True)).to_be_visible()
 
 
 def test_the_fine_reference_can_be_cancelled(server: str, page: Page) -> None:

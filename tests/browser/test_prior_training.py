@@ -244,7 +244,7 @@ def test_a_kept_run_is_found_after_a_server_restart(
     kept = page.locator('[class*="st-key-kept_"]')
     expect(kept).to_have_count(1)
     open_page(page, restart_server(), epochs="12")
-    expect(kept).to_contain_text("nhefs: X-Gradient, λ 0.1")
+    expect(kept).to_contain_text("nhefs, λ 0.1")
     kept.locator("label").first.click()
     expect(
         page.locator(f'{CHART} path[stroke="{X_GRADIENT}"][stroke-dasharray]')

@@ -121,7 +121,8 @@ def test_header_that_contradicts_the_weights_is_refused(tmp_path):
     data = embed(tmp_path / "small.safetensors", make_network()).read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     for change in ({"head": "9"}, {"biases": "false"}, {"biases": "no"}, {"classes": "[1"},
-                   {"size": "-4"}, {"fit": "stretch"}, {"std": "[0, 0, 0]"}, {"mean": "[1]"}):  # fmt: skip
+                   {"size": "-4"}, {"fit": "stretch"}, {"std": "[0, 0, 0]"},
+                   {"mean": "[1]"}):  # fmt: skip
         assert "header" in refused(
             CheckpointError, load_model_file, to_safetensors(tensors, header | change)
         )

@@ -113,9 +113,7 @@ def test_owners_see_only_their_own(path: Path) -> None:
 
 def test_names(path: Path) -> None:
     store = RunStore(path)
-    assert store.keep(SNAPSHOT).name == "nhefs: X-Gradient, λ 1 → 10"
-    many = replace(SNAPSHOT, curves=(replace(CURVE, title="X" * 90),))
-    assert store.keep(many).name.endswith("X, λ 1 → 10")
+    assert store.keep(SNAPSHOT).name == "nhefs, λ 1 → 10"
     with pytest.raises(RunStoreError, match="81 characters; allowed are 1 to 80"):
         store.keep(SNAPSHOT, "x" * 81)
     odd = "'; DROP TABLE runs; --"

@@ -28,7 +28,8 @@ def perceptron(layers: list[tuple[Tensor, Tensor]], biases: bool) -> nn.Sequenti
     """Build Linear, ReLU, …, Linear from weights (out, in) and biases (out,)."""
     modules: list[nn.Module] = []
     for weight, bias in layers:
-        linear = nn.Linear(*weight.T.shape, bias=biases, dtype=torch.float64)
+        out, width = weight.shape
+        linear = nn.Linear(width, out, bias=biases, dtype=torch.float64)
         with torch.no_grad():
             linear.weight.copy_(weight)
             if biases:

@@ -3,7 +3,10 @@
     python -m xdnn_core figure2 --data DIR
 
 Contrast α multiplies the normalised image. A network with F(αx) = αF(x) predicts the same class at
-every α > 0; one with biases does not. A run that was stopped goes on where it was.
+every α > 0; one with biases does not. Every prediction is a forward pass of its own. In float32
+such a pass rounds the logits by about 2e-6 of the largest, so a prediction could only flip where
+the two largest lie closer together than that; images whose prediction changes are counted. A run
+that was stopped goes on where it was.
 """
 
 from __future__ import annotations

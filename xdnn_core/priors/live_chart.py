@@ -17,7 +17,7 @@ from xdnn_core.priors.runs import KeptRun
 
 Quantity = Literal["auc", "loss", "penalty", "gini"]
 
-MAX_POINTS: Final = 500  # of a curve; more cannot be told apart on a screen
+MAX_POINTS: Final = 1000  # of a curve; a screen has hardly more columns for it
 _AUC_STEP: Final = 0.05
 _BAND_ROOM: Final = 0.1  # how far a band may widen the axis beyond the means
 _LABELS: Final = 10  # of epochs, at most

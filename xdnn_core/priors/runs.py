@@ -59,7 +59,7 @@ class KeptRun:
     id
         Of the run in the store.
     name
-        Given by the user, or made from cohort and methods.
+        Given by the user, or made from cohort and λ.
     created
         When it was kept, ISO 8601, UTC.
     cohort, cohort_title, outcome
@@ -129,7 +129,7 @@ class RunStore:
         snapshot
             Of a trainer; has trained at least one epoch.
         name
-            At most 80 characters; empty for one made from cohort and methods.
+            At most 80 characters; empty for one made from cohort and λ.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class RunStore:
         strengths = max((curve.strengths for curve in snapshot.curves), key=len)
         run = KeptRun(
             id=uuid.uuid4().hex,
-            name=_checked_name(name or _default_name(snapshot, strengths)),
+            name=_checked_name(name or f"{snapshot.cohort}, λ {path_label(strengths)}"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             cohort=snapshot.cohort,
             cohort_title=snapshot.cohort_title,
@@ -277,12 +277,6 @@ def run_to_csv(run: KeptRun) -> str:
 def _plain(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _default_name(snapshot: Snapshot, strengths: tuple[float, ...]) -> str:
-    titles = ", ".join(curve.title for curve in snapshot.curves)
-    strength = f", λ {path_label(strengths)}"
-    return f"{snapshot.cohort}: {titles}"[: MAX_NAME - len(strength)] + strength
 
 
 def _checked_name(name: str) -> str:

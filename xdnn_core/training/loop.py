@@ -163,7 +163,7 @@ def train_network(
     first_epoch = resume(checkpoint, network, optimizer, config)
     model: nn.Module = network
     data: CropDataset | FrozenFeatures = images
-    prepare = _normalised
+    prepare: Callable[[Tensor], Tensor] = _normalised
     if is_frozen(config):
         model = network.classifier
         data = FrozenFeatures(images, network, config, place.device)

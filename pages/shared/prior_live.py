@@ -15,7 +15,7 @@ from pages.shared.terms import explain
 from xdnn_core.errors import UserError
 from xdnn_core.priors.live_chart import Quantity, chart_data
 from xdnn_core.priors.live_controls import decimal_label
-from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot
+from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot, State
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.penalties import PENALTIES
 from xdnn_core.priors.runs import KeptRun, RunStore
@@ -55,11 +55,12 @@ def draw_live(place: Desk, store: RunStore, others: NamedRuns) -> None:
 
 def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None:
     """One picture; the whole page is drawn again when it starts or stops moving."""
+    drawn = place.snapshot
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        _draw_commands(place, store)
+        _draw_commands(place, drawn, store)
         strength = choose_strength()
     place.trainer.set_strength(strength)
-    snapshot = place.snapshot
+    snapshot = place.snapshot  # with the new λ
     st.session_state[LAST] = (place.token, snapshot)
     _draw_state(place, snapshot)
     main, side = st.columns([2, 1], border=True, wrap=True)
@@ -68,7 +69,7 @@ def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None
     with side.container(gap="xsmall"):
         _draw_features(snapshot)
     _draw_small(snapshot, others)
-    if st.session_state.pop("prior_redraw", False) or _is_stale(place, snapshot, moving):
+    if st.session_state.pop("prior_redraw", False) or _is_stale(place, drawn, moving):
         st.rerun()
 
 
@@ -79,11 +80,10 @@ def _is_stale(place: Desk, drawn: Snapshot, moving: bool) -> bool:
     return moving or place.snapshot.version != drawn.version
 
 
-def _draw_commands(place: Desk, store: RunStore) -> None:
+def _draw_commands(place: Desk, snapshot: Snapshot, store: RunStore) -> None:
     """Start or Pause, Step, Reset, Keep."""
-    snapshot, pending = place.snapshot, place.pending
-    running = snapshot.state in _RUNNING
-    label, icon, act = _main_command(place)
+    pending, running = place.pending, snapshot.state in _RUNNING
+    label, icon, act = _main_command(place, snapshot.state)
     st.button(
         label,
         key="prior_run",
@@ -121,9 +121,9 @@ def _draw_commands(place: Desk, store: RunStore) -> None:
     )
 
 
-def _main_command(place: Desk) -> tuple[str, str, Callable[[], None]]:
+def _main_command(place: Desk, state: State) -> tuple[str, str, Callable[[], None]]:
     """Label, icon and action of the button that starts and pauses."""
-    state, trainer = place.snapshot.state, place.trainer
+    trainer = place.trainer
     if state in _RUNNING:
         return "Pause", ":material/pause:", trainer.pause
     if state == "finished":

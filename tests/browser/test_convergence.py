@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.driving import (
+    LONG,
     choose_class,
     pick,
     query,
@@ -39,6 +40,14 @@ def curves(page: Page, key: str) -> dict[str, list[list[float]]]:
         t => [t.name, Array.from(t.x, Number), Array.from(t.y, Number)])"""
     expect(chart(page, key)).to_be_visible()
     return {name: [x, y] for name, x, y in chart(page, key).evaluate(read) if name}
+
+
+def wait_for_curves(page: Page, key: str, wanted: Callable[[set[str]], bool]) -> None:
+    """Wait until a chart, which is redrawn after the server is done, holds the wanted curves."""
+    deadline = time.monotonic() + LONG / 1000
+    while not wanted(found := set(curves(page, key))):
+        assert time.monotonic() < deadline, f"{key} holds {found}"
+        page.wait_for_timeout(200)
 
 
 def rule(page: Page, name: str) -> Locator:
@@ -88,9 +97,7 @@ def test_chosen_rules_are_drawn_without_new_gradients(server: str, page: Page) -
     wait_until_idle(page)
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     for key in ("errors_False", "gap"):
-        drawn = curves(page, key)
-        assert "left" in drawn
-        assert "midpoint" not in drawn
+        wait_for_curves(page, key, lambda drawn: "left" in drawn and "midpoint" not in drawn)
     expect(page.get_by_role("cell", name="left", exact=True)).to_be_visible()
 
 
@@ -118,7 +125,8 @@ def test_a_link_restores_the_view_on_a_fresh_server(
     expect(page.get_by_role("button", name="Rooster", exact=True)).to_have_attribute(
         "aria-pressed", "true"
     )
-    assert set(curves(page, "errors_False")) == {"left", "right", "Input×Gradient, 1 call"}
+    wanted = {"left", "right", "Input×Gradient, 1 call"}
+    wait_for_curves(page, "errors_False", lambda drawn: drawn == wanted)
     assert query(page)["class"] == "pigeon"
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name=re.compile("Go on to"))).to_be_visible()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from xdnn_core.models.checkpoints import replacing
+from xdnn_core.files import replacing
 from xdnn_core.panels import Panel
 from xdnn_core.rendering import Theme, colourise, palette_colours
 

@@ -17,6 +17,7 @@ from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import figure2, figure3, image_runs
 from xdnn_core.experiments.convergence_result import REFERENCES
+from xdnn_core.experiments.image_runs import ImageRun
 from xdnn_core.experiments.provenance import (
     Provenance,
     load_result,
@@ -82,13 +83,14 @@ def made_predictions() -> pd.DataFrame:
 
 
 def test_accuracy_by_hand(tmp_path: Path) -> None:
-    figure = figure2.summarise(made_predictions(), make_pair(), 3, MADE)
+    found = ImageRun(made_predictions(), tuple(make_pair()), ("2.png",), MADE)
+    figure = figure2.summarise(found)
     assert figure.alphas == (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
     assert figure.curves[0].top1 == (1,) * 6 + (0.5,) * 5
     assert figure.curves[1].top1 == (1,) * 11
     assert [curve.changed for curve in figure.curves] == [1, 0]
     assert [curve.is_xdnn for curve in figure.curves] == [False, True]
-    assert figure.unreadable == 1
+    assert figure.unreadable == ("2.png",)
     save_result(tmp_path / "figure2.parquet", made_predictions(), figure, "figure2")
     rows, loaded = figure2.load_figure2(tmp_path / "figure2.parquet")
     assert loaded == figure
@@ -107,7 +109,7 @@ def test_figure2_from_the_command_line(
     ]  # fmt: skip
     assert main(options) == 0
     printed = capsys.readouterr().out
-    assert "data, test: 4 images, 1 unreadable" in printed
+    assert "data, test: 4 images, 1 unreadable (2.png)" in printed
     rows, figure = figure2.load_figure2(tmp_path / "figure2.parquet")
     assert len(rows) == 4 * 2 * 11
     assert figure.provenance.images == 4
@@ -171,13 +173,13 @@ def test_mean_and_quartiles_by_hand(tmp_path: Path) -> None:
             "spent": [100, 50] * 5,
         }
     )
-    figure = figure3.summarise(rows, make_pair(), 5, MADE)
+    figure = figure3.summarise(ImageRun(rows, tuple(make_pair()), (), MADE))
     plain, x = figure.curves
     assert (plain.counts, plain.method, plain.is_xdnn) == ((4,), "graded", False)
     found = [plain.mean[0], plain.lower[0], plain.median[0], plain.upper[0]]
     assert found == pytest.approx([0.4, 0.2, 0.3, 0.4])
     assert (x.mean, x.is_xdnn) == ((0,), True)
-    assert (figure.gradient_calls, figure.unreadable) == (150, 0)
+    assert (figure.gradient_calls, figure.unreadable) == (150, ())
     save_result(tmp_path / "figure3.parquet", rows, figure, "figure3")
     again, loaded = figure3.load_figure3(tmp_path / "figure3.parquet")
     assert loaded == figure
@@ -197,7 +199,7 @@ def test_figure3_from_the_command_line(
         "--work", str(tmp_path / "work"), "--out", str(tmp_path / "figure3.parquet"),
     ]  # fmt: skip
     assert main(options) == 0
-    assert "data, test: 2 images, 1 unreadable" in capsys.readouterr().out
+    assert "data, test: 2 images, 1 unreadable (2.png)" in capsys.readouterr().out
     rows, figure = figure3.load_figure3(tmp_path / "figure3.parquet")
     assert sorted(rows["image"].unique()) == [0, 4]
     assert [(c.network, c.method, c.counts) for c in figure.curves] == [

@@ -17,6 +17,7 @@ from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import image_runs, table1, table2, table3
+from xdnn_core.experiments.image_runs import ImageRun
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.metrics.agreement import relative_l1
 from xdnn_core.metrics.masking import FRACTIONS, MASKING_METRICS
@@ -29,8 +30,6 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Options that every run over the made images has; one of the five cannot be read."""
     models = iter(make_pair() * 4)
     monkeypatch.setattr(image_runs, "load_model", lambda name, device: next(models))
-    monkeypatch.setattr(table2, "STEPS", 4)
-    monkeypatch.setattr(table3, "STEPS", 4)
     images = make_images(5, broken=2)
     pairs = zip(images.encoded, images.names, strict=True)
     cells = [{"bytes": data, "path": name} for data, name in pairs]
@@ -41,7 +40,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         table.replace_schema_metadata({"huggingface": json.dumps(info)}),
         tmp_path / "data" / "test-0.parquet",
     )
-    return ["--data", str(tmp_path / "data"), "--device", "cpu", "--work", str(tmp_path / "work")]
+    folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work")]
+    return ["--device", "cpu", "--steps", "4", *folders]
 
 
 def test_table1_is_stored_and_agrees_with_the_paper(
@@ -72,14 +72,15 @@ def made_rows() -> pd.DataFrame:
 
 
 def test_table2_by_hand() -> None:
-    table = table2.summarise(made_rows(), make_pair()[:1], 4, MADE)
+    models = tuple(make_pair()[:1])
+    table = table2.summarise(ImageRun(made_rows(), models, ("3.png",), MADE))
     (row,) = table.networks
     assert (row.top1, row.top5) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
     assert row.mard == pytest.approx((0.5 + 0.5 + 3) / 3)
     # Batches of two: (1 + 2) / (2 + 4), then 6 / 2 alone.
     assert row.mard_of_batches == pytest.approx((0.5 + 3) / 2, rel=1e-5)
     assert (row.bias_share, row.half_distance) == (pytest.approx(0.2), pytest.approx(0.5))
-    assert table.unreadable == 1
+    assert table.unreadable == ("3.png",)
 
 
 def test_table2_from_the_command_line(
@@ -87,7 +88,7 @@ def test_table2_from_the_command_line(
 ) -> None:
     out = tmp_path / "table2.parquet"
     assert main(["table2", *run, "--out", str(out)]) == 0
-    assert "data, test: 4 images, 1 unreadable" in capsys.readouterr().out
+    assert "data, test: 4 images, 1 unreadable (2.png)" in capsys.readouterr().out
     rows, table = table2.load_table2(out)
     assert len(rows) == 4 * 2
     regular, x_network = table.networks
@@ -96,7 +97,7 @@ def test_table2_from_the_command_line(
     model, images = make_pair()[0], make_images(5, broken=2)
     x = model.preprocess(images.read(3))[None]
     exact = integrated_gradients(model.network, x, images.labels[3], steps=128)
-    wanted = table2.measure_image(model, x, images.labels[3], 128)
+    wanted = table2.measure_batch(model, x, torch.tensor([images.labels[3]])).loc[0]
     assert wanted["l1_integrated"] == pytest.approx(float(exact.values.abs().sum()), rel=1e-5)
     fast = x * torch.autograd.grad(model.network(x.requires_grad_())[0, images.labels[3]], x)[0]
     apart = float(relative_l1(fast.detach(), exact.values)[0])
@@ -109,11 +110,11 @@ def test_table3_from_the_command_line(
     out = tmp_path / "table3.parquet"
     assert main(["table3", *run, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "data, test: 4 images, 1 unreadable" in printed
+    assert "data, test: 4 images, 1 unreadable (2.png)" in printed
     rows, table = table3.load_table3(out)
     assert len(rows) == 4 * 2 * len(table3.QUALITY_METHODS) * len(MASKING_METRICS)
     for metric in ("KPM", "KNM", "KAM", "RAM"):
-        both = [table.quality("xsmall", method, metric) for method in ("ig_128", "fast")]
+        both = [table.quality("xsmall", method, metric) for method in ("ig", "fast")]
         assert both[0].area == pytest.approx(both[1].area, rel=1e-4), "X-Gradient is IG"
     quality = table.quality("small", "random", "KPM")
     at = (rows["network"] == "small") & (rows["method"] == "random") & (rows["metric"] == "KPM")

@@ -27,7 +27,8 @@ from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.checkpoints import read_embedded, save_embedded
 from xdnn_core.models.features import load_features
-from xdnn_core.training import RECIPES, TrainConfig, leads, train_network, wait_for_all
+from xdnn_core.processes import leads, wait_for_all
+from xdnn_core.training import RECIPES, TrainConfig, train_network
 
 _TITLES = {name: title for name, title, _ in EMBEDDED}
 

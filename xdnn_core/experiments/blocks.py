@@ -16,7 +16,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from xdnn_core.errors import UserError
-from xdnn_core.models.checkpoints import replacing
+from xdnn_core.files import replacing
+from xdnn_core.processes import Worker
 
 # Makes the rows of a block; calls the function with the share of the block that is done, 0 to 1.
 Compute = Callable[[Sequence[int], Callable[[float], None]], pd.DataFrame]
@@ -65,8 +66,13 @@ class BlockFolder:
 
 
 def run_blocks(
-    folder: BlockFolder, images: Sequence[int], size: int, compute: Compute, title: str
-) -> pd.DataFrame:
+    folder: BlockFolder,
+    images: Sequence[int],
+    size: int,
+    compute: Compute,
+    title: str,
+    worker: Worker | None = None,
+) -> pd.DataFrame | None:
     """Compute what is not there yet and return the rows of all images.
 
     Parameters
@@ -81,6 +87,13 @@ def run_blocks(
         Makes the rows of one block; none for images that cannot be read.
     title
         Of the progress bar, which shows the time left.
+    worker
+        This process among several that share the blocks; None if it is alone.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        None in all processes but the first.
 
     Raises
     ------
@@ -89,14 +102,21 @@ def run_blocks(
     """
     folder.claim()
     blocks = [images[at : at + size] for at in range(0, len(images), size)]
-    missing = [block for block in blocks if not folder.file_of(block).is_file()]
-    found = len(images) - sum(map(len, missing))
+    # Every process knows its blocks by their place, whatever the others have finished by now.
+    mine = blocks if worker is None else blocks[worker.rank :: worker.world]
+    missing = [block for block in mine if not folder.file_of(block).is_file()]
+    total = sum(map(len, mine))
     with tqdm(
-        total=len(images), initial=found, desc=title,
+        total=total, initial=total - sum(map(len, missing)), desc=title,
+        disable=not (worker is None or worker.leads),
         bar_format="{desc}: {percentage:5.1f}% |{bar}| {elapsed}, {remaining} left{postfix}",
     ) as bar:  # fmt: skip
         for block in missing:
             _run_block(folder, block, compute, bar)
+    if worker is not None:
+        worker.wait_for_all()
+        if not worker.leads:
+            return None
     frames = [pd.read_parquet(folder.file_of(block)) for block in blocks]
     filled = [frame for frame in frames if len(frame)]
     if not filled:

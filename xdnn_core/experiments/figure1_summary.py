@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from xdnn_core.data.cohort import Cohort
 from xdnn_core.errors import UserError
-from xdnn_core.models.checkpoints import replacing
+from xdnn_core.files import replacing
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import choose_strengths
 

@@ -22,19 +22,15 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.assets import RESULTS
-from xdnn_core.data.images import ImageSet
 from xdnn_core.device import full_float32
-from xdnn_core.errors import UserError
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
 from xdnn_core.experiments.image_runs import (
+    ImageRun,
+    OpenRun,
     add_run_arguments,
-    data_set_title,
-    image_fingerprint,
-    network_fingerprint,
-    open_run,
+    counted,
+    run_over_images,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
-from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 
 ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 STORED: Final = RESULTS / "figure2.parquet"
@@ -71,14 +67,14 @@ class Figure2:
     curves
         One a network.
     unreadable
-        Images that could not be decoded and do not count.
+        Names of the images that could not be decoded and do not count.
     provenance
         How it was made, and over how many images.
     """
 
     alphas: tuple[float, ...]
     curves: tuple[AccuracyCurve, ...]
-    unreadable: int
+    unreadable: tuple[str, ...]
     provenance: Provenance
 
 
@@ -105,22 +101,16 @@ def predictions_at(network: nn.Module, inputs: Tensor, alphas: Sequence[float]) 
 
 @full_float32()
 def predict_block(
-    models: Sequence[PretrainedModel],
-    images: ImageSet,
-    block: Sequence[int],
-    device: torch.device,
-    share: Callable[[float], None] = lambda done: None,
+    run: OpenRun, block: Sequence[int], share: Callable[[float], None]
 ) -> pd.DataFrame:
     """Predict one block of images.
 
     Parameters
     ----------
-    models
-        The networks.
-    images, block
-        The set, and which of its images.
-    device
-        Where the networks are.
+    run
+        The networks and the images.
+    block
+        Which images.
     share
         Called with the share done.
 
@@ -130,58 +120,33 @@ def predict_block(
         A row for every image, network and contrast: image, name, label, network, alpha,
         predicted. Images that cannot be read have none.
     """
-    photos = {}
-    for number in block:
-        try:
-            photos[number] = images.read(number)
-        except OSError:
-            continue
-    parts = [pd.DataFrame()]
-    for position, model in enumerate(models if photos else ()):
+    photos = run.photographs(block)
+    if not photos:
+        return pd.DataFrame()
+    common = pd.DataFrame([run.describe(number) for number in photos])
+    parts = []
+    for position, model in enumerate(run.models):
         inputs = torch.stack([model.preprocess(photo) for photo in photos.values()])
-        found = predictions_at(model.network, inputs.to(device), ALPHAS).cpu()  # (A, B)
-        for alpha, row in zip(ALPHAS, found.tolist(), strict=True):
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "image": list(photos),
-                        "name": [images.names[number] for number in photos],
-                        "label": [images.labels[number] for number in photos],
-                        "network": model.name,
-                        "alpha": alpha,
-                        "predicted": row,
-                    }
-                )
-            )
-        share((position + 1) / len(models))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+        found = predictions_at(model.network, inputs, ALPHAS).tolist()  # A lists of B classes
+        parts += [
+            common.assign(network=model.name, alpha=alpha, predicted=row)
+            for alpha, row in zip(ALPHAS, found, strict=True)
+        ]
+        share((position + 1) / len(run.models))
+    return pd.concat(parts, ignore_index=True)
 
 
-def summarise(
-    rows: pd.DataFrame, models: Sequence[PretrainedModel], asked: int, made: Provenance
-) -> Figure2:
-    """Reduce predictions to the figure.
-
-    Parameters
-    ----------
-    rows
-        From `predict_block`, of all images.
-    models
-        The networks.
-    asked
-        Images that were to be read.
-    made
-        Where the rows are from.
-    """
+def summarise(found: ImageRun) -> Figure2:
+    """Reduce predictions to the figure."""
     curves = []
-    for model in models:
-        own = rows[rows["network"] == model.name]
+    for model in found.models:
+        own = found.rows[found.rows["network"] == model.name]
         hits = (own["predicted"] == own["label"]).groupby(own["alpha"]).mean()
         table = own.pivot(index="image", columns="alpha", values="predicted")
         changed = table.ne(table[1.0], axis=0).any(axis=1)
         top1 = tuple(float(hits[alpha]) for alpha in ALPHAS)
         curves.append(AccuracyCurve(model.name, model.is_xdnn, top1, int(changed.sum())))
-    return Figure2(ALPHAS, tuple(curves), asked - rows["image"].nunique(), made)
+    return Figure2(ALPHAS, tuple(curves), found.unreadable, found.provenance)
 
 
 def load_figure2(path: Path = STORED) -> tuple[pd.DataFrame, Figure2]:
@@ -197,15 +162,13 @@ def load_figure2(path: Path = STORED) -> tuple[pd.DataFrame, Figure2]:
         AccuracyCurve(**curve | {"top1": tuple(curve["top1"])}) for curve in values["curves"]
     )
     made = Provenance(**values["provenance"])
-    return rows, Figure2(tuple(values["alphas"]), curves, values["unreadable"], made)
+    return rows, Figure2(tuple(values["alphas"]), curves, tuple(values["unreadable"]), made)
 
 
 def describe(figure: Figure2) -> str:
     """The figure as a table in plain text."""
-    made = figure.provenance
     lines = [
-        f"{made.data_set}: {made.images:,} images"
-        + (f", {figure.unreadable} unreadable" if figure.unreadable else ""),
+        counted(figure.provenance, figure.unreadable),
         "",
         "contrast α          " + "".join(f"{alpha:>7g}" for alpha in figure.alphas),
     ]
@@ -222,28 +185,14 @@ def describe(figure: Figure2) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core figure2``."""
-    add_run_arguments(parser, "figure2")
-    parser.add_argument("--batch", type=int, default=32, help="images a forward pass (default: 32)")
+    add_run_arguments(parser, "figure2", batch=32)
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core figure2``; returns the exit status."""
-    if args.batch < 1:
-        raise UserError(f"--batch is {args.batch}; give 1 or more images.")
-    images, chosen, models, device = open_run(args)
-    note = {
-        "experiment": "figure2",
-        "images": image_fingerprint(images),
-        "networks": [network_fingerprint(model.network) for model in models],
-        "alphas": ALPHAS,
-    }
-    rows = run_blocks(
-        BlockFolder(args.work, note), chosen, args.batch,
-        lambda block, share: predict_block(models, images, block, device, share), "figure2",
-    )  # fmt: skip
-    made = provenance(data_set_title(args), rows["image"].nunique(), device)
-    figure = summarise(rows, models, len(chosen), made)
-    save_result(args.out, rows, figure, "figure2")
-    print(describe(figure))
-    print(f"\nWritten to {args.out}")
+    found = run_over_images(args, "figure2", predict_block, {"alphas": ALPHAS})
+    if found is not None:
+        figure = summarise(found)
+        save_result(args.out, found.rows, figure, "figure2")
+        print(f"{describe(figure)}\n\nWritten to {args.out}")
     return 0

@@ -20,16 +20,15 @@ from PIL import Image
 from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import RULES
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
 from xdnn_core.experiments.convergence import COUNTS, measure_convergence
 from xdnn_core.experiments.image_runs import (
+    ImageRun,
+    OpenRun,
     add_run_arguments,
-    data_set_title,
-    image_fingerprint,
-    network_fingerprint,
-    open_run,
+    counted,
+    run_over_images,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 from xdnn_core.models.zoo import PretrainedModel
 
 # The paper's and Captum's rule, and the app's default.
@@ -74,14 +73,14 @@ class Figure3:
     gradient_calls
         Spent on an image, both networks.
     unreadable
-        Images that could not be decoded and do not count.
+        Names of the images that could not be decoded and do not count.
     provenance
         How it was made, and over how many images.
     """
 
     curves: tuple[ErrorCurve, ...]
     gradient_calls: int
-    unreadable: int
+    unreadable: tuple[str, ...]
     provenance: Provenance
 
 
@@ -149,24 +148,29 @@ def _part(share: Callable[[float], None], position: int, parts: int) -> Progress
     return lambda done, total: share((position + done / total) / parts)
 
 
-def summarise(
-    rows: pd.DataFrame, models: Sequence[PretrainedModel], asked: int, made: Provenance
-) -> Figure3:
-    """Reduce the rows of all images to mean and quartiles.
+def measure_block(
+    run: OpenRun, block: Sequence[int], share: Callable[[float], None], rules: tuple[str, ...]
+) -> pd.DataFrame:
+    """Measure one image after the other; images that cannot be read have no rows."""
+    photos = run.photographs(block)
+    parts = [pd.DataFrame()]
+    for position, (number, photo) in enumerate(photos.items()):
+        within = _within(share, position, len(photos))
+        rows = measure_image(run.models, photo, run.images.labels[number], rules, within)
+        parts.append(rows.assign(**run.describe(number)))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
-    Parameters
-    ----------
-    rows
-        From `measure_image`, with a column image.
-    models
-        The networks.
-    asked
-        Images that were to be read.
-    made
-        Where the rows are from.
-    """
+
+def _within(share: Callable[[float], None], position: int, parts: int) -> Callable[[float], None]:
+    """The share of one of several parts as a share of the whole."""
+    return lambda done: share((position + done) / parts)
+
+
+def summarise(found: ImageRun) -> Figure3:
+    """Reduce the rows of all images to mean and quartiles."""
+    rows = found.rows
     curves = []
-    for model in models:
+    for model in found.models:
         own = rows[rows["network"] == model.name]
         for method in own["method"].unique():
             errors = own[own["method"] == method].groupby("calls")["error"]
@@ -184,7 +188,7 @@ def summarise(
                 )
             )
     spent = int(rows.groupby("network")["spent"].first().sum())
-    return Figure3(tuple(curves), spent, asked - rows["image"].nunique(), made)
+    return Figure3(tuple(curves), spent, found.unreadable, found.provenance)
 
 
 def load_figure3(path: Path = STORED) -> tuple[pd.DataFrame, Figure3]:
@@ -202,15 +206,13 @@ def load_figure3(path: Path = STORED) -> tuple[pd.DataFrame, Figure3]:
         for curve in values["curves"]
     )
     made = Provenance(**values["provenance"])
-    return rows, Figure3(curves, values["gradient_calls"], values["unreadable"], made)
+    return rows, Figure3(curves, values["gradient_calls"], tuple(values["unreadable"]), made)
 
 
 def describe(figure: Figure3) -> str:
     """The figure as tables in plain text."""
-    made = figure.provenance
     lines = [
-        f"{made.data_set}: {made.images:,} images"
-        + (f", {figure.unreadable} unreadable" if figure.unreadable else "")
+        counted(figure.provenance, figure.unreadable)
         + f"; {figure.gradient_calls:,} gradient calls an image",
         "",
         f"{'relative error, mean [quartiles], %':<42}{'calls':>6}",
@@ -227,7 +229,7 @@ def describe(figure: Figure3) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core figure3``."""
-    add_run_arguments(parser, "figure3")
+    add_run_arguments(parser, "figure3", batch=1)
     parser.add_argument(
         "--rules", nargs="+", choices=RULES, default=list(FIGURE_RULES),
         help=f"of Integrated Gradients (default: {' '.join(FIGURE_RULES)})",
@@ -236,29 +238,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core figure3``; returns the exit status."""
-    images, chosen, models, device = open_run(args)
     rules = tuple(args.rules)
-    note = {
-        "experiment": "figure3",
-        "images": image_fingerprint(images),
-        "networks": [network_fingerprint(model.network) for model in models],
-        "rules": rules,
-        "counts": COUNTS,
-    }
 
-    def compute(block: Sequence[int], share: Callable[[float], None]) -> pd.DataFrame:
-        (number,) = block
-        try:
-            photo = images.read(number)
-        except OSError:
-            return pd.DataFrame()
-        rows = measure_image(models, photo, images.labels[number], rules, share)
-        return rows.assign(image=number, name=images.names[number], label=images.labels[number])
+    def measure(run: OpenRun, block: Sequence[int], share: Callable[[float], None]) -> pd.DataFrame:
+        return measure_block(run, block, share, rules)
 
-    rows = run_blocks(BlockFolder(args.work, note), chosen, 1, compute, "figure3")
-    made = provenance(data_set_title(args), rows["image"].nunique(), device)
-    figure = summarise(rows, models, len(chosen), made)
-    save_result(args.out, rows, figure, "figure3")
-    print(describe(figure))
-    print(f"\nWritten to {args.out}")
+    found = run_over_images(args, "figure3", measure, {"rules": rules, "counts": COUNTS})
+    if found is not None:
+        figure = summarise(found)
+        save_result(args.out, found.rows, figure, "figure3")
+        print(f"{describe(figure)}\n\nWritten to {args.out}")
     return 0

@@ -12,6 +12,7 @@ import os
 import platform
 import shlex
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 import torch
 
 from xdnn_core.errors import UserError
-from xdnn_core.models.checkpoints import replacing
+from xdnn_core.files import replacing
 
 _SUMMARY: Final = b"xdnn"
 _COMMAND: Final = b"xdnn_command"
@@ -65,7 +66,9 @@ def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
     device
         Where it was computed.
     """
-    now = datetime.datetime.now(datetime.UTC)
+    # A build that is to be the same byte for byte says what time it is (reproducible-builds.org).
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.fromtimestamp(float(epoch) if epoch else time.time(), datetime.UTC)
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)
     else:

@@ -13,30 +13,31 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.data.images import ImageSet
 from xdnn_core.device import full_float32
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
 from xdnn_core.experiments.image_runs import (
+    STEPS,
+    ImageRun,
+    OpenRun,
     add_run_arguments,
-    data_set_title,
-    image_fingerprint,
-    network_fingerprint,
-    open_run,
+    add_steps_argument,
+    check_steps,
+    counted,
+    run_over_images,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 from xdnn_core.metrics.agreement import bias_diagnostics
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table2.parquet"
-STEPS: Final = 128  # Gauss–Legendre points, as in the paper
 _AUTHORS_BATCH: Final = 2
 _AUTHORS_FLOOR: Final = 1e-7  # added to the mean |IG| of a batch by the authors' code
 
@@ -78,87 +79,88 @@ class Table2:
     networks
         One row a network.
     unreadable
-        Images that could not be decoded and do not count.
+        Names of the images that could not be decoded and do not count.
     provenance
         How it was made, and over how many images.
     """
 
     networks: tuple[BiasCost, ...]
-    unreadable: int
+    unreadable: tuple[str, ...]
     provenance: Provenance
 
 
 @full_float32()
-def measure_image(
-    model: PretrainedModel, inputs: torch.Tensor, label: int, steps: int = STEPS
-) -> dict[str, Any]:
-    """Measure one network on one image.
+def measure_batch(
+    model: PretrainedModel, inputs: Tensor, labels: Tensor, steps: int = STEPS
+) -> pd.DataFrame:
+    """Measure one network on a batch of images.
 
     Parameters
     ----------
     model
         The network.
     inputs
-        The normalised image (1, 3, H, W).
-    label
-        Its class, which is what is attributed.
+        Normalised images (B, 3, H, W).
+    labels
+        Their classes (B,), which are what is attributed.
     steps
         Gauss–Legendre points of Integrated Gradients.
 
     Returns
     -------
-    dict
-        network; rank of the label among the logits (0: predicted); l1_apart and l1_integrated,
-        Σ|A − IG| and Σ|IG|; elements; bias_share; half_distance.
+    pandas.DataFrame
+        A row an image: network; rank of the label among the logits (0: predicted); l1_apart and
+        l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_share; half_distance.
     """
     with torch.no_grad():
-        logits = model.network(inputs)[0]
-    fast = input_x_gradient(model.network, inputs, label).values
+        logits = model.network(inputs)  # (B, K)
+    fast = input_x_gradient(model.network, inputs, labels).values
     exact = integrated_gradients(
-        model.network, inputs, label, steps=steps, rule="gauss_legendre"
+        model.network, inputs, labels, steps=steps, rule="gauss_legendre"
     ).values
-    biases = bias_diagnostics(model.network, inputs, label)
-    return {
-        "network": model.name,
-        "rank": int((logits > logits[label]).sum()),
-        "l1_apart": float((fast - exact).abs().double().sum()),
-        "l1_integrated": float(exact.abs().double().sum()),
-        "elements": exact.numel(),
-        "bias_share": float(biases.share[0]),
-        "half_distance": float(biases.half_distance[0]),
-    }
+    biases = bias_diagnostics(model.network, inputs, labels)
+    return pd.DataFrame(
+        {
+            "network": model.name,
+            "rank": (logits > logits.gather(1, labels[:, None])).sum(dim=1).tolist(),
+            "l1_apart": _l1(fast - exact).tolist(),
+            "l1_integrated": _l1(exact).tolist(),
+            "elements": exact[0].numel(),
+            "bias_share": biases.share.tolist(),
+            "half_distance": biases.half_distance.tolist(),
+        }
+    )
+
+
+def _l1(values: Tensor) -> Tensor:
+    """Sum of absolute values an image, (B, C, H, W) -> (B,), float64."""
+    return values.abs().double().sum(dim=(1, 2, 3))
 
 
 def measure_block(
-    models: Sequence[PretrainedModel],
-    images: ImageSet,
-    block: Sequence[int],
-    device: torch.device,
-    share: Callable[[float], None] = lambda done: None,
+    run: OpenRun, block: Sequence[int], share: Callable[[float], None], steps: int = STEPS
 ) -> pd.DataFrame:
     """Measure all networks on a block of images; images that cannot be read have no rows."""
-    rows = []
-    for position, number in enumerate(block):
-        try:
-            photo = images.read(number)
-        except OSError:
-            continue
-        common = {"image": number, "name": images.names[number], "label": images.labels[number]}
-        for model in models:
-            inputs = model.preprocess(photo)[None].to(device)
-            rows.append(common | measure_image(model, inputs, images.labels[number]))
-        share((position + 1) / len(block))
-    return pd.DataFrame(rows)
+    photos = run.photographs(block)
+    if not photos:
+        return pd.DataFrame()
+    common = pd.DataFrame([run.describe(number) for number in photos])
+    labels = torch.tensor(common["label"].to_list(), device=run.device)
+    parts = []
+    for position, model in enumerate(run.models):
+        inputs = torch.stack([model.preprocess(photo) for photo in photos.values()])
+        parts.append(common.join(measure_batch(model, inputs, labels, steps)))
+        share((position + 1) / len(run.models))
+    return pd.concat(parts, ignore_index=True)
 
 
-def summarise(
-    rows: pd.DataFrame, models: Sequence[PretrainedModel], asked: int, made: Provenance
-) -> Table2:
+def summarise(found: ImageRun) -> Table2:
     """Reduce the rows of all images to the table."""
-    found = []
-    for model in models:
-        own = rows[rows["network"] == model.name].sort_values("image", ignore_index=True)
-        found.append(
+    networks = []
+    for model in found.models:
+        own = found.rows[found.rows["network"] == model.name]
+        own = own.sort_values("image", ignore_index=True)
+        networks.append(
             BiasCost(
                 network=model.name,
                 is_xdnn=model.is_xdnn,
@@ -170,7 +172,7 @@ def summarise(
                 half_distance=float(own["half_distance"].mean()),
             )
         )
-    return Table2(tuple(found), asked - rows["image"].nunique(), made)
+    return Table2(tuple(networks), found.unreadable, found.provenance)
 
 
 def _mard_of_batches(own: pd.DataFrame) -> float:
@@ -191,15 +193,14 @@ def load_table2(path: Path = STORED) -> tuple[pd.DataFrame, Table2]:
     """
     rows, values = load_result(path, "table2")
     networks = tuple(BiasCost(**network) for network in values["networks"])
-    return rows, Table2(networks, values["unreadable"], Provenance(**values["provenance"]))
+    made = Provenance(**values["provenance"])
+    return rows, Table2(networks, tuple(values["unreadable"]), made)
 
 
 def describe(table: Table2) -> str:
     """The table in plain text, per cent."""
-    made = table.provenance
     lines = [
-        f"{made.data_set}: {made.images:,} images"
-        + (f", {table.unreadable} unreadable" if table.unreadable else ""),
+        counted(table.provenance, table.unreadable),
         "",
         f"{'%':<24}{'top-1':>8}{'top-5':>8}{'MARD':>10}{'of batches':>12}{'bias share':>12}"
         f"{'half':>9}",
@@ -215,25 +216,20 @@ def describe(table: Table2) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core table2``."""
-    add_run_arguments(parser, "table2")
+    add_run_arguments(parser, "table2", batch=4)
+    add_steps_argument(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core table2``; returns the exit status."""
-    images, chosen, models, device = open_run(args)
-    note = {
-        "experiment": "table2",
-        "images": image_fingerprint(images),
-        "networks": [network_fingerprint(model.network) for model in models],
-        "steps": STEPS,
-    }
-    rows = run_blocks(
-        BlockFolder(args.work, note), chosen, 2,
-        lambda block, share: measure_block(models, images, block, device, share), "table2",
-    )  # fmt: skip
-    made = provenance(data_set_title(args), rows["image"].nunique(), device)
-    table = summarise(rows, models, len(chosen), made)
-    save_result(args.out, rows, table, "table2")
-    print(describe(table))
-    print(f"\nWritten to {args.out}")
+    steps = check_steps(args.steps)
+
+    def measure(run: OpenRun, block: Sequence[int], share: Callable[[float], None]) -> pd.DataFrame:
+        return measure_block(run, block, share, steps)
+
+    found = run_over_images(args, "table2", measure, {"steps": steps})
+    if found is not None:
+        table = summarise(found)
+        save_result(args.out, found.rows, table, "table2")
+        print(f"{describe(table)}\n\nWritten to {args.out}")
     return 0

@@ -26,15 +26,18 @@ from xdnn_core.attribution.gradients import gradient, input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.data.images import ImageSet
 from xdnn_core.device import full_float32
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
+from xdnn_core.errors import UserError
 from xdnn_core.experiments.image_runs import (
+    STEPS,
+    ImageRun,
+    OpenRun,
     add_run_arguments,
-    data_set_title,
-    image_fingerprint,
-    network_fingerprint,
-    open_run,
+    add_steps_argument,
+    check_steps,
+    counted,
+    run_over_images,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 from xdnn_core.metrics.masking import (
     MASKING_METRICS,
     area_under,
@@ -44,10 +47,9 @@ from xdnn_core.metrics.masking import (
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table3.parquet"
-STEPS: Final = 128  # Gauss–Legendre points, as in the paper
 # Name on screen by key; the last one is X-Gradient on a network without biases.
 QUALITY_METHODS: Final = {
-    "ig_128": "Integrated Gradients, 128 calls",
+    "ig": "Integrated Gradients",
     "random": "Random",
     "gradient": "Gradient",
     "eg_1": "Expected Gradients, 1 sample",
@@ -89,13 +91,16 @@ class Table3:
     qualities
         Network by network, method by method, metric by metric.
     unreadable
-        Images that could not be decoded and do not count.
+        Names of the images that could not be decoded and do not count.
+    steps
+        Gradient calls of Integrated Gradients.
     provenance
         How it was made, and over how many images.
     """
 
     qualities: tuple[Quality, ...]
-    unreadable: int
+    unreadable: tuple[str, ...]
+    steps: int
     provenance: Provenance
 
     def quality(self, network: str, method: str, metric: str) -> Quality:
@@ -105,90 +110,114 @@ class Table3:
 
 
 def attributions_of(
-    model: PretrainedModel, inputs: Tensor, label: int, reference: Tensor, seed: int
+    model: PretrainedModel,
+    inputs: Tensor,
+    labels: Tensor,
+    references: Tensor,
+    seeds: Sequence[int],
+    steps: int = STEPS,
 ) -> dict[str, Tensor]:
-    """Attribute one image by every method of the table.
+    """Attribute a batch of images by every method of the table.
 
     Parameters
     ----------
     model
         The network.
     inputs
-        The normalised image (1, 3, H, W).
-    label
-        Its class, which is what is attributed.
-    reference
-        Another image, (1, 3, H, W), for Expected Gradients.
-    seed
-        Of what is drawn: its point on the path, and the random attribution.
+        Normalised images (B, 3, H, W).
+    labels
+        Their classes (B,), which are what is attributed.
+    references
+        Other images, (B, 3, H, W), one each for Expected Gradients.
+    seeds
+        Of what is drawn for each image, its point on the path and its random attribution, so that
+        neither depends on the images beside it.
+    steps
+        Gauss–Legendre points of Integrated Gradients.
 
     Returns
     -------
     dict
-        Key of `QUALITY_METHODS` to values (1, 3, H, W).
+        Key of `QUALITY_METHODS` to values (B, 3, H, W).
     """
     network = model.network
-    noise = torch.rand(inputs.shape, generator=torch.Generator().manual_seed(seed))
+    noise = [
+        torch.rand(inputs.shape[1:], generator=torch.Generator().manual_seed(seed)) - 0.5
+        for seed in seeds
+    ]
+    expected = [
+        expected_gradients(
+            network, inputs[i : i + 1], labels[i : i + 1], references=references[i : i + 1],
+            samples=1, seed=seed,
+        ).values
+        for i, seed in enumerate(seeds)
+    ]  # fmt: skip
     return {
-        "ig_128": integrated_gradients(
-            network, inputs, label, steps=STEPS, rule="gauss_legendre"
+        "ig": integrated_gradients(
+            network, inputs, labels, steps=steps, rule="gauss_legendre"
         ).values,
-        "random": noise.to(inputs) - 0.5,
-        "gradient": gradient(network, inputs, label).values,
-        "eg_1": expected_gradients(
-            network, inputs, label, references=reference, samples=1, seed=seed
-        ).values,
-        "fast": input_x_gradient(network, inputs, label).values,
+        "random": torch.stack(noise).to(inputs),
+        "gradient": gradient(network, inputs, labels).values,
+        "eg_1": torch.cat(expected),
+        "fast": input_x_gradient(network, inputs, labels).values,
     }
 
 
 @full_float32()
-def measure_image(
-    model: PretrainedModel, inputs: Tensor, label: int, reference: Tensor, seed: int
+def measure_batch(
+    model: PretrainedModel,
+    inputs: Tensor,
+    labels: Tensor,
+    references: Tensor,
+    seeds: Sequence[int],
+    steps: int = STEPS,
 ) -> pd.DataFrame:
-    """Score every method by every metric on one image.
+    """Score every method by every metric on a batch of images.
 
     Parameters
     ----------
-    model, inputs, label, reference, seed
+    model, inputs, labels, references, seeds, steps
         As for `attributions_of`.
 
     Returns
     -------
     pandas.DataFrame
-        A row for every method and metric: network, method, metric, curve (a list).
+        A row for every method, metric and image: place (in the batch), network, method, metric,
+        curve (a list).
     """
-    targets = torch.tensor([label], device=inputs.device)
     rows = []
-    for method, values in attributions_of(model, inputs, label, reference, seed).items():
+    found = attributions_of(model, inputs, labels, references, seeds, steps)
+    for method, values in found.items():
         for name, metric in MASKING_METRICS.items():
-            curve = masking_curve(model.network, inputs, targets, values, metric)[0]  # (F,)
-            rows.append(
-                {"network": model.name, "method": method, "metric": name, "curve": curve.tolist()}
-            )
+            curves = masking_curve(model.network, inputs, labels, values, metric)  # (B, F)
+            common = {"network": model.name, "method": method, "metric": name}
+            rows += [
+                {"place": place, **common, "curve": curve}
+                for place, curve in enumerate(curves.tolist())
+            ]
     return pd.DataFrame(rows)
 
 
 def measure_block(
-    models: Sequence[PretrainedModel],
-    images: ImageSet,
-    block: Sequence[int],
-    device: torch.device,
-    share: Callable[[float], None] = lambda done: None,
+    run: OpenRun, block: Sequence[int], share: Callable[[float], None], steps: int = STEPS
 ) -> pd.DataFrame:
     """Measure all networks on a block of images; images that cannot be read have no rows."""
+    photos = run.photographs(block)
+    if not photos:
+        return pd.DataFrame()
+    others = [_another(run.images, number) for number in photos]
+    common = pd.DataFrame([run.describe(number) for number in photos])
+    labels = torch.tensor(common["label"].to_list(), device=run.device)
     parts = []
-    for position, number in enumerate(block):
-        try:
-            photo, other = images.read(number), _another(images, number)
-        except OSError:
-            continue
-        for at, model in enumerate(models):
-            inputs, reference = (model.preprocess(p)[None].to(device) for p in (photo, other))
-            rows = measure_image(model, inputs, images.labels[number], reference, number)
-            parts.append(rows.assign(image=number, name=images.names[number]))
-            share((position + (at + 1) / len(models)) / len(block))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    for position, model in enumerate(run.models):
+        inputs, references = (
+            torch.stack([model.preprocess(photo) for photo in group])
+            for group in (photos.values(), others)
+        )
+        rows = measure_batch(model, inputs, labels, references, tuple(photos), steps)
+        parts.append(rows.join(common, on="place").drop(columns="place"))
+        share((position + 1) / len(run.models))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _another(images: ImageSet, number: int) -> Image.Image:
@@ -200,25 +229,23 @@ def _another(images: ImageSet, number: int) -> Image.Image:
             return images.read(candidate)
         except OSError:
             continue
-    raise OSError("the set has no other image that can be read")
+    raise UserError("The set has only one image that can be read; Expected Gradients needs two.")
 
 
-def summarise(
-    rows: pd.DataFrame, models: Sequence[PretrainedModel], asked: int, made: Provenance
-) -> Table3:
+def summarise(found: ImageRun, steps: int = STEPS) -> Table3:
     """Reduce the rows of all images to areas with intervals, and mean curves."""
-    found = []
-    for model in models:
+    qualities = []
+    cells = dict(list(found.rows.groupby(["network", "method", "metric"])))
+    for model in found.models:
         for method in QUALITY_METHODS:
             for name, metric in MASKING_METRICS.items():
-                at = (rows["network"] == model.name) & (rows["method"] == method)
-                curves = torch.tensor(np.stack(rows[at & (rows["metric"] == name)]["curve"]))
-                areas = area_under(curves, metric.fractions)  # (images, F) -> (images,)
+                curves = torch.tensor(np.stack(cells[model.name, method, name]["curve"]))  # (N, F)
+                areas = area_under(curves, metric.fractions)  # (N, F) -> (N,)
                 low, high = bootstrap_interval(areas)
                 mean = tuple(curves.mean(dim=0).tolist())
                 area = float(areas.mean())
-                found.append(Quality(model.name, method, name, area, low, high, mean))
-    return Table3(tuple(found), asked - rows["image"].nunique(), made)
+                qualities.append(Quality(model.name, method, name, area, low, high, mean))
+    return Table3(tuple(qualities), found.unreadable, steps, found.provenance)
 
 
 def load_table3(path: Path = STORED) -> tuple[pd.DataFrame, Table3]:
@@ -231,16 +258,16 @@ def load_table3(path: Path = STORED) -> tuple[pd.DataFrame, Table3]:
     """
     rows, values = load_result(path, "table3")
     qualities = tuple(Quality(**q | {"curve": tuple(q["curve"])}) for q in values["qualities"])
-    return rows, Table3(qualities, values["unreadable"], Provenance(**values["provenance"]))
+    made = Provenance(**values["provenance"])
+    return rows, Table3(qualities, tuple(values["unreadable"]), values["steps"], made)
 
 
 def describe(table: Table3) -> str:
     """The table in plain text, areas with their intervals."""
-    made = table.provenance
     lines = [
-        f"{made.data_set}: {made.images:,} images"
-        + (f", {table.unreadable} unreadable" if table.unreadable else "")
-        + "; area under the curve [95 % bootstrap interval]",
+        counted(table.provenance, table.unreadable),
+        "Area under the curve [95 % bootstrap interval]; Integrated Gradients with "
+        f"{table.steps} calls",
     ]
     for network in dict.fromkeys(q.network for q in table.qualities):
         lines += ["", f"{network:<34}" + "".join(f"{name:>24}" for name in MASKING_METRICS)]
@@ -253,25 +280,20 @@ def describe(table: Table3) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core table3``."""
-    add_run_arguments(parser, "table3")
+    add_run_arguments(parser, "table3", batch=4)
+    add_steps_argument(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core table3``; returns the exit status."""
-    images, chosen, models, device = open_run(args)
-    note = {
-        "experiment": "table3",
-        "images": image_fingerprint(images),
-        "networks": [network_fingerprint(model.network) for model in models],
-        "steps": STEPS,
-    }
-    rows = run_blocks(
-        BlockFolder(args.work, note), chosen, 1,
-        lambda block, share: measure_block(models, images, block, device, share), "table3",
-    )  # fmt: skip
-    made = provenance(data_set_title(args), rows["image"].nunique(), device)
-    table = summarise(rows, models, len(chosen), made)
-    save_result(args.out, rows, table, "table3")
-    print(describe(table))
-    print(f"\nWritten to {args.out}")
+    steps = check_steps(args.steps)
+
+    def measure(run: OpenRun, block: Sequence[int], share: Callable[[float], None]) -> pd.DataFrame:
+        return measure_block(run, block, share, steps)
+
+    found = run_over_images(args, "table3", measure, {"steps": steps})
+    if found is not None:
+        table = summarise(found, steps)
+        save_result(args.out, found.rows, table, "table3")
+        print(f"{describe(table)}\n\nWritten to {args.out}")
     return 0

@@ -18,8 +18,8 @@ from typing import Final
 import platformdirs
 from safetensors.torch import save as to_safetensors
 
+from xdnn_core.files import replacing
 from xdnn_core.models.architectures import Network, architecture_of
-from xdnn_core.models.checkpoints import replacing
 from xdnn_core.models.download import DownloadError, Progress, discard, download, one_at_a_time
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,6 +12,7 @@ from safetensors.torch import save as to_safetensors
 
 from xdnn_core.data.preprocessing import FITS, Fit, Preprocessing
 from xdnn_core.errors import UserError
+from xdnn_core.files import replacing
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.architectures import Network, architecture_of
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
@@ -258,18 +256,3 @@ def _read_preprocessing(header: Mapping[str, str]) -> Preprocessing:
     if not all(0 < value < 10 for value in (sr, sg, sb)):
         raise UserError(f"std {std}: three positive numbers")
     return Preprocessing(size, resize, (r, g, b), (sr, sg, sb), fit)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` to write, put in its place when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

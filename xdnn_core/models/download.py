@@ -22,7 +22,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from xdnn_core.errors import UserError
-from xdnn_core.models.checkpoints import replacing
+from xdnn_core.files import replacing
 from xdnn_core.models.states import MAX_CHECKPOINT_BYTES
 
 Progress = Callable[[int, int | None], None]

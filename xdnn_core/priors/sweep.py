@@ -22,7 +22,7 @@ import torch
 from xdnn_core.data.cohort import Cohort
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
-from xdnn_core.models.checkpoints import replacing
+from xdnn_core.files import replacing
 from xdnn_core.models.mlp import PAPER_HIDDEN, MLPConfig
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.methods import PriorMethod, parse_method

@@ -9,7 +9,7 @@ random choice is drawn from (seed, epoch, image), so a run that was killed and r
 same crops as one that was not, and so do one and several processes under torchrun.
 """
 
-from xdnn_core.training.loop import build_network, leads, train_network, wait_for_all
+from xdnn_core.training.loop import build_network, train_network
 from xdnn_core.training.recipes import RECIPES, TrainConfig
 
-__all__ = ["RECIPES", "TrainConfig", "build_network", "leads", "train_network", "wait_for_all"]
+__all__ = ["RECIPES", "TrainConfig", "build_network", "train_network"]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
@@ -19,8 +16,8 @@ from tqdm import tqdm
 
 from xdnn_core.data.crops import CropDataset
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.device import resolve_device
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.processes import Worker, join_workers
 from xdnn_core.training.checkpoint import resume, save_checkpoint
 from xdnn_core.training.frozen import FrozenFeatures, is_frozen
 from xdnn_core.training.objective import loss
@@ -59,44 +56,6 @@ def _schedule(config: TrainConfig, step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-@dataclass(frozen=True)
-class _Rank:
-    """This process's place among the processes of a torchrun."""
-
-    rank: int
-    world: int
-    device: torch.device
-
-    @property
-    def leads(self) -> bool:
-        return self.rank == 0
-
-
-def _join_processes(device: str | None) -> _Rank:
-    """Join the group torchrun made, or stand alone."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = resolve_device(device)
-    if world == 1:
-        return _Rank(0, 1, chosen)
-    if chosen.type == "cuda":
-        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(chosen)
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-    return _Rank(dist.get_rank(), world, chosen)
-
-
-def leads() -> bool:
-    """Whether this process writes the results: the first of a torchrun, or the only one."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def wait_for_all() -> None:
-    """Go on when every process is here: the next recipe may read what the first one wrote."""
-    if dist.is_initialized():
-        dist.barrier()
 
 
 def train_network(
@@ -142,7 +101,7 @@ def train_network(
     """
     if (teacher is None) != (config.teacher is None):
         raise TypeError("train_network needs a teacher exactly where the recipe names one")
-    place = _join_processes(device)
+    place = join_workers(device)
     if teacher is not None:
         teacher = copy.deepcopy(teacher).to(place.device).eval()
     network = build_network(config, classes, features)
@@ -197,7 +156,7 @@ def _as_they_are(features: Tensor) -> Tensor:
 
 
 def _batches(
-    images: CropDataset | FrozenFeatures, config: TrainConfig, place: _Rank, epoch: int
+    images: CropDataset | FrozenFeatures, config: TrainConfig, place: Worker, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of every batch of the epoch, in the epoch's seeded order."""
     images.epoch = epoch
@@ -218,7 +177,7 @@ def _train_epoch(
     images: CropDataset | FrozenFeatures,
     prepare: Callable[[Tensor], Tensor],
     config: TrainConfig,
-    place: _Rank,
+    place: Worker,
     epoch: int,
     total_steps: int,
     bar: tqdm,

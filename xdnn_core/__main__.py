@@ -12,6 +12,7 @@ from xdnn_core.errors import UserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "attribute": ("xdnn_core.commands.attribute", "attribute a photograph: PNG, NPZ, JSON"),
     "bench": ("xdnn_core.commands.bench", "measure speed and memory as ratios"),
+    "cost": ("xdnn_core.experiments.cost", "what a training step with an attribution prior costs"),
     "evaluate": ("xdnn_core.commands.evaluate", "top-1 and top-5 accuracy over an image set"),
     "figure1": ("xdnn_core.experiments.figure1", "the paper's Figure 1: methods, λ, references"),
     "figure2": ("xdnn_core.experiments.figure2", "the paper's Figure 2: accuracy against contrast"),

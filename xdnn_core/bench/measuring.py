@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import statistics
 import time
@@ -69,6 +70,7 @@ def peak_extra_bytes(work: Callable[[], object], device: torch.device) -> int:
         work()
         synchronise(device)
         return torch.cuda.max_memory_allocated(device) - before
+    _give_freed_memory_back()
     try:
         _RESET.write_text("5")  # sets VmHWM back to VmRSS
         before = _status_bytes("VmRSS")
@@ -79,6 +81,13 @@ def peak_extra_bytes(work: Callable[[], object], device: torch.device) -> int:
             "Peak memory on the CPU is read from the kernel's /proc, which is not usable here; "
             "run this on Linux, or with --device cuda."
         ) from error
+
+
+def _give_freed_memory_back() -> None:
+    """Return what the process has freed to the kernel: new work would hide in it."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc's
+        libc.malloc_trim(0)
 
 
 def _status_bytes(field: str) -> int:

@@ -1,0 +1,84 @@
+"""The cost of a training step: what is compared with what, and that the step is a step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from tests.experiments.small_pair import make_pair
+from xdnn_core.__main__ import main
+from xdnn_core.experiments import cost
+from xdnn_core.experiments.cost import PRIORS, load_cost, training_step
+from xdnn_core.models.zoo import PretrainedModel
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> PretrainedModel:
+    """The command on a small network, with memory that is not measured."""
+    model = make_pair()[0]
+    monkeypatch.setattr(cost, "load_model", lambda name, device: model)
+    monkeypatch.setattr(cost, "in_fresh_process", lambda work, name, prior, *_: 1000 + len(prior))
+    monkeypatch.setattr(cost, "_SIZE", 64)
+    return model
+
+
+def test_a_step_with_a_prior_adds_the_mean_absolute_attribution() -> None:
+    x_network = make_pair(torch.float64)[1].network.requires_grad_(True)
+    inputs = torch.randn(3, 3, 64, 64, dtype=torch.float64)
+    labels = torch.tensor([0, 3, 1])
+    plain = training_step(x_network, inputs, labels, "none_without_bias")
+    assert plain == pytest.approx(float(cross_entropy(x_network(inputs), labels).detach()))
+    without = [p.grad.clone() for p in x_network.parameters()]
+    found = training_step(x_network, inputs, labels, "x_gradient", strength=2.0)
+    x = inputs.clone().requires_grad_()
+    picked = x_network(x).gather(1, labels[:, None]).sum()
+    attributions = inputs * torch.autograd.grad(picked, x)[0]
+    assert found == pytest.approx(plain + 2 * float(attributions.abs().mean()), rel=1e-12)
+    changed = [
+        not torch.allclose(p.grad, before)
+        for p, before in zip(x_network.parameters(), without, strict=True)
+    ]
+    assert all(changed), "every weight is trained by the penalty"
+
+
+def test_every_prior_is_compared_with_the_plain_step_of_its_network(
+    small: PretrainedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cost.parquet"
+    options = ["--batch", "2", "--repeats", "1", "--device", "cpu", "--out", str(out)]
+    assert main(["cost", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "X-Gradient" in printed
+    found = {step.prior: step for step in load_cost(out).steps}
+    assert tuple(found) == PRIORS
+    for plain in ("none", "none_without_bias"):
+        assert (found[plain].time_ratio, found[plain].memory_ratio) == (1, 1)
+    x_step = found["x_gradient"]
+    without = found["none_without_bias"]
+    assert x_step.time_ratio == pytest.approx(x_step.seconds / without.seconds)
+    assert x_step.memory_ratio == pytest.approx(x_step.peak_bytes / without.peak_bytes)
+    many = found["integrated_gradients:32"]
+    assert many.time_ratio == pytest.approx(many.seconds / found["none"].seconds)
+    assert small.network.config.biases, "the network that was given is as it was"
+
+
+def test_wrong_options_are_one_sentence(
+    small: PretrainedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cost", "--batch", "0"]) == 2
+    assert "--batch is 0; give 1 or more." in capsys.readouterr().err
+    monkeypatch.setattr(cost, "load_model", lambda name, device: make_pair()[1])
+    assert main(["cost", "--network", "xalexnet-caltech101"]) == 2
+    assert "has no biases already" in capsys.readouterr().err
+
+
+def test_the_peak_of_a_step_holds_its_activations() -> None:
+    """In a process of its own, on the embedded network: eight images need more than one."""
+    from xdnn_core.bench.measuring import in_fresh_process
+
+    one, eight = (
+        in_fresh_process(cost.peak_of, "alexnet-caltech101", "none", batch, "cpu", 1)
+        for batch in (1, 8)
+    )
+    assert eight > one > 0

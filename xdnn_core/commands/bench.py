@@ -1,6 +1,7 @@
 """Measure speed and memory as ratios on this machine.
 
     python -m xdnn_core bench attribution    Integrated Gradients and X-Gradient against Captum
+    python -m xdnn_core bench masking        Table 3's masked images together and one by one
     python -m xdnn_core bench priors         prior training in a stack against one by one
     python -m xdnn_core bench ray            every contrast, every number of calls, in one pass
 
@@ -15,6 +16,7 @@ import importlib
 # Modules with add_arguments(parser) and main(args) -> exit code; imported only when asked for.
 BENCHMARKS: dict[str, str] = {
     "attribution": "xdnn_core.bench.attribution",
+    "masking": "xdnn_core.bench.masking",
     "priors": "xdnn_core.bench.priors",
     "ray": "xdnn_core.bench.ray",
 }

@@ -19,6 +19,7 @@ convergence = st.Page("pages/convergence.py", title="Convergence", icon=":materi
 priors = st.Page(
     "pages/prior_training.py", title="Prior training", icon=":material/model_training:"
 )
+results = st.Page("pages/results.py", title="Results", icon=":material/table_chart:")
 
 
 def to_compare() -> None:
@@ -27,4 +28,4 @@ def to_compare() -> None:
 
 
 alias = st.Page(to_compare, title="Compare", url_path="compare", visibility="hidden")
-st.navigation([compare, contrast, convergence, priors, alias], position="top").run()
+st.navigation([compare, contrast, convergence, priors, results, alias], position="top").run()

@@ -87,6 +87,44 @@ TERMS = {
         r"{\sum|b\,\partial F/\partial b|+\sum|x\,\partial F/\partial x|}",
         "follows from F(x) = Σ x·∂F/∂x + Σ b·∂F/∂b, which holds for ReLU networks",
     ),
+    "half_distance": Term(
+        "Half distance",
+        "How far the attribution moves if its gradient is taken at half the contrast: two gradient "
+        "calls, and close to its distance to Integrated Gradients.",
+        r"\frac{\lVert x\odot\nabla F(x/2)-x\odot\nabla F(x)\rVert_1}"
+        r"{\lVert x\odot\nabla F(x/2)\rVert_1}",
+        "design choice of this app",
+    ),
+    "masking": Term(
+        "KPM, KNM, KAM, RAM",
+        "Keep positive, negative, absolute mask and remove absolute mask: pixels are kept (or "
+        "removed) in the order of the attribution, the rest is heavily blurred, and the network "
+        "is asked again. KPM and KNM score the target logit, KAM and RAM top-1 accuracy in per "
+        "cent. Shown is the area under the curve over the kept share of pixels.",
+        r"\int_0^1 s(f)\,df",
+        _X_SOURCE + ", Section 4.2 and Table 3; Lundberg et al. 2020",
+    ),
+    "insertion_deletion": Term(
+        "Insertion, deletion",
+        "The target's confidence while pixels appear on the blurred image, or go to the mean "
+        "image, the most important first.",
+        r"\int_0^1 p_c(f)\,df",
+        "Petsiuk et al. 2018, *RISE*",
+    ),
+    "bootstrap": Term(
+        "± interval",
+        "Half of the 95 % bootstrap interval of the mean over images.",
+        r"\tfrac12\,(q_{97.5}-q_{2.5})",
+        "Efron 1979",
+    ),
+    "training_step": Term(
+        "Training step",
+        "Loss, penalty on the attributions of the labels, and the gradient of their sum by all "
+        "parameters. Ratios are to the step without a prior on the same network; X-Gradient is "
+        "trained on the network without its biases.",
+        r"\nabla_\theta\left(\mathcal{L}+\lambda\,\Omega(A)\right)",
+        _X_SOURCE + ", Section B.3",
+    ),
     "captum": Term(
         "Agrees with Captum",
         "Largest difference to the same attribution by the Captum library, same rule and steps, "

@@ -56,7 +56,7 @@ def test_a_deep_link_on_a_fresh_server_restores_the_configuration(
 def test_moving_the_strength_while_training_leaves_a_mark_and_changes_the_curve(
     server: str, page: Page
 ) -> None:
-    open_page(page, server, **{"lambda": "0.1", "epochs": "150"})
+    open_page(page, server, **{"lambda": "0.1", "epochs": "80"})
     press(page, "Start")
     expect(state(page)).to_contain_text("Finished")
     untouched = curve(page)

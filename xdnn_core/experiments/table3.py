@@ -65,6 +65,8 @@ class Quality:
     ----------
     network, method, metric
         Names; the method is a key of `QUALITY_METHODS`, the metric of `MASKING_METRICS`.
+    is_xdnn
+        Whether the network has F(αx) = αF(x), so that its single gradient is X-Gradient.
     area
         Area under the curve over the kept fraction, mean over images.
     low, high
@@ -76,6 +78,7 @@ class Quality:
     network: str
     method: str
     metric: str
+    is_xdnn: bool
     area: float
     low: float
     high: float
@@ -244,7 +247,9 @@ def summarise(found: ImageRun, steps: int = STEPS) -> Table3:
                 low, high = bootstrap_interval(areas)
                 mean = tuple(curves.mean(dim=0).tolist())
                 area = float(areas.mean())
-                qualities.append(Quality(model.name, method, name, area, low, high, mean))
+                qualities.append(
+                    Quality(model.name, method, name, model.is_xdnn, area, low, high, mean)
+                )
     return Table3(tuple(qualities), found.unreadable, steps, found.provenance)
 
 

@@ -358,12 +358,18 @@ class LiveTrainer:
 
     def _keep_pace(self, began: float) -> None:
         """Sleep until the epoch that began then has had its share of time, or a command comes."""
-        if self._config.epochs_per_second is None:
-            return
-        due = began + 1 / self._config.epochs_per_second
-        with self._wake:
-            while not self._interrupted() and (left := due - time.monotonic()) > 0:
-                self._wake.wait(left)
+        while not self._interrupted() and self._time_left(began) > 0:
+            if self._published < began:  # the epoch is to be seen during the sleep, not after it
+                self._publish("training")
+            with self._wake:
+                # Looked at anew: the pace may have been changed meanwhile.
+                if not self._interrupted() and (left := self._time_left(began)) > 0:
+                    self._wake.wait(left)
+
+    def _time_left(self, began: float) -> float:
+        """Seconds until the next epoch is due, 0 at full speed."""
+        pace = self._config.epochs_per_second
+        return 0.0 if pace is None else began + 1 / pace - time.monotonic()
 
     def _score(self, should_stop: ShouldStop) -> None:
         """Test ROC-AUC where a new best epoch has come up."""

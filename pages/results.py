@@ -1,0 +1,51 @@
+"""Results: the paper's tables recomputed, beside what was published."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.page import begin_page
+
+begin_page()
+bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+body = st.container()
+
+with body, st.spinner("Loading …", show_time=True):
+    from pages.shared.page import current_theme
+    from pages.shared.tables_run import draw_run
+    from pages.shared.tables_view import TABLES, choose_result, draw_table
+
+_OTHERS = {
+    "pages/axioms.py": "Table 1: axioms",
+    "pages/prior_training.py": "Figure 1: attribution priors",
+    "pages/contrast.py": "Figure 2: contrast",
+    "pages/convergence.py": "Figure 3: convergence",
+}
+
+
+def main() -> None:
+    """Draw the page."""
+    with bar:
+        name = st.segmented_control(
+            "Table",
+            list(TABLES),
+            default=next(iter(TABLES)),
+            format_func=lambda table: TABLES[table].title,
+            required=True,
+            key="table",
+            bind="query-params",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        result = choose_result(name)
+    with body:
+        if result is not None:
+            draw_table(name, result, current_theme())
+        draw_run()
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.caption("The paper's other results:", width="content")
+            for page, title in _OTHERS.items():
+                st.page_link(page, label=title, width="content")
+
+
+main()

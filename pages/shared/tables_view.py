@@ -1,0 +1,244 @@
+"""The tables of the Results page: the answer, ours, the paper's, curves, where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.shared.charts import CONFIG, colour, figure
+from pages.shared.page import Theme
+from pages.shared.prior_text import plain
+from pages.shared.terms import explain
+from xdnn_core.errors import UserError
+from xdnn_core.experiments import results_view as view
+from xdnn_core.experiments.cost import Cost, load_cost
+from xdnn_core.experiments.provenance import Provenance
+from xdnn_core.experiments.published import COST_SETTING, SOURCE
+from xdnn_core.experiments.results_view import StoredResult
+from xdnn_core.experiments.table2 import Table2, load_table2
+from xdnn_core.experiments.table3 import QUALITY_METHODS, Table3, load_table3
+from xdnn_core.metrics.masking import MASKING_METRICS
+from xdnn_core.priors.runs import data_folder
+
+OWN_RESULTS = "results"  # in the user's data folder
+_COLOURS = {
+    "ig": ("blue", "solid"), "random": ("grey", "dot"), "gradient": ("purple", "dash"),
+    "eg_1": ("green", "dashdot"), "fast": ("orange", "solid"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TableCard:
+    """One table of the page.
+
+    Attributes
+    ----------
+    title
+        On the button.
+    command
+        That makes it.
+    """
+
+    title: str
+    command: str
+
+
+TABLES = {
+    "table2": TableCard(
+        "Table 2: what removing biases costs", "python -m xdnn_core table2 --data DIR"
+    ),
+    "table3": TableCard(
+        "Table 3: attribution quality", "python -m xdnn_core table3 --data DIR --limit 200"
+    ),
+    "cost": TableCard("B.3: cost of training", "python -m xdnn_core cost"),
+}
+
+
+def own_results() -> Path:
+    """Where the user's results lie."""
+    return data_folder() / OWN_RESULTS
+
+
+def choose_result(name: str) -> StoredResult | None:
+    """Choose among the stored results of a table; None where there is none."""
+    found = view.stored_results(name, own_results())
+    if not found:
+        st.info(f"No result is stored here yet; `{TABLES[name].command}` makes one.")
+        return None
+    if len(found) == 1:
+        return found[0]
+    by_name = {result.path.name: result for result in found}
+    chosen = st.selectbox(
+        "Result",
+        list(by_name),
+        format_func=lambda file: _title(by_name[file]),
+        key=f"result_{name}",
+        label_visibility="collapsed",
+        width=320,
+    )
+    return by_name[chosen]
+
+
+def _title(result: StoredResult) -> str:
+    return f"Own run: {result.path.stem}" if result.own else "Comes with the app"
+
+
+def draw_table(name: str, result: StoredResult, theme: Theme) -> None:
+    """Draw a result."""
+    try:
+        loaded = _load(name, result.path, result.path.stat().st_mtime)
+    except UserError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    draw: dict[str, Callable[..., None]] = {
+        "table2": _draw_table2, "table3": _draw_table3, "cost": _draw_cost,
+    }  # fmt: skip
+    draw[name](loaded, theme)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _load(name: str, file: Path, changed: float) -> Table2 | Table3 | Cost:
+    """Read a result once; `changed` tells a newer file from an older one."""
+    if name == "table2":
+        return load_table2(file)[1]
+    return load_table3(file)[1] if name == "table3" else load_cost(file)
+
+
+def _draw_table2(table: Table2, theme: Theme) -> None:
+    st.markdown(view.table2_answer(table))
+    ours, theirs = st.columns([3, 2], border=True, wrap=True)
+    with ours:
+        _whose("Here", table.provenance.data_set)
+        of_batches = st.segmented_control(
+            "Definition of MARD",
+            [False, True],
+            default=False,
+            format_func=lambda batches: "authors' batches of two" if batches else "image by image",
+            required=True,
+            key="mard",
+        )
+        _grid(view.table2_frame(table, of_batches))
+        explain(
+            "distance", "bias_share", "half_distance", label="What is this?", key="explain_table2"
+        )
+    with theirs:
+        _whose("The paper", "ImageNet, 50,000 images")
+        _grid(view.table2_published())
+        st.caption("MARD over batches. The networks and images are others: compare the pattern.")
+    _draw_origin(table.provenance, table.unreadable)
+
+
+def _draw_table3(table: Table3, theme: Theme) -> None:
+    st.markdown(view.table3_answer(table))
+    titles = view.table3_networks(table)
+    network = st.segmented_control(
+        "Network",
+        list(titles),
+        default=list(titles)[-1],
+        format_func=titles.__getitem__,
+        required=True,
+        key="table3_network",
+        label_visibility="collapsed",
+    )
+    is_x = view.is_x_network(table, network)
+    ours, theirs = st.columns([3, 2], border=True, wrap=True)
+    with ours:
+        _whose("Here", table.provenance.data_set)
+        _grid(view.table3_frame(table, network))
+        explain(
+            "masking", "insertion_deletion", "bootstrap",
+            label="What is this?", key="explain_table3",
+        )  # fmt: skip
+    with theirs:
+        _whose("The paper", f"ImageNet, {'X-AlexNet' if is_x else 'AlexNet'}")
+        _grid(view.table3_published(is_x))
+        st.caption("Logits of other networks have another scale: compare the order of the rows.")
+    _draw_curves(table, network, theme)
+    _draw_origin(table.provenance, table.unreadable)
+
+
+def _draw_curves(table: Table3, network: str, theme: Theme) -> None:
+    """The mean curve of every method for one metric."""
+    with st.container(border=True):
+        name = st.segmented_control(
+            "Curve",
+            list(MASKING_METRICS),
+            default=next(iter(MASKING_METRICS)),
+            required=True,
+            key="table3_metric",
+        )
+        metric = MASKING_METRICS[name]
+        better = "higher" if metric.higher_is_better else "lower"
+        made = figure(f"{metric.title}: {better} is better", 330, showlegend=True)
+        is_x = view.is_x_network(table, network)
+        for method in QUALITY_METHODS:
+            quality = table.quality(network, method, name)
+            ink, dash = _COLOURS[method]
+            made.add_scatter(
+                x=metric.fractions,
+                y=quality.curve,
+                name=view.method_title(method, is_x, table.steps),
+                mode="lines",
+                line={"color": colour(ink, theme), "dash": dash},
+                hovertemplate="%{y:.3g}",
+            )
+        _label(made, metric.score)
+        st.plotly_chart(
+            made, key="table3_curves", config=CONFIG, alt=f"{metric.title} against the kept share"
+        )
+
+
+def _label(made: go.Figure, score: str) -> None:
+    made.update_xaxes(title="share of the pixels kept", tickformat=".0%")
+    units = {"logit": "target logit", "top1": "top-1, %", "confidence": "confidence"}
+    made.update_yaxes(title=units[score])
+
+
+def _draw_cost(cost: Cost, theme: Theme) -> None:
+    st.markdown(view.cost_answer(cost))
+    ours, theirs = st.columns([3, 2], border=True, wrap=True)
+    with ours:
+        title = view.network_titles([cost.network])[cost.network]
+        _whose("Here", f"{title}, {cost.batch} images a step")
+        _grid(view.cost_frame(cost))
+        explain("training_step", label="What is this?", key="explain_cost")
+    with theirs:
+        _whose("The paper", COST_SETTING)
+        _grid(view.cost_published())
+        st.caption("Another network on another machine: compare the ratio.")
+    made = figure("Time and memory of a step, as multiples of one without a prior", 330)
+    titles = [step.title for step in cost.steps]
+    for name, ink, values in (
+        ("time", "blue", [step.time_ratio for step in cost.steps]),
+        ("peak memory", "orange", [step.memory_ratio for step in cost.steps]),
+    ):
+        made.add_bar(
+            x=titles, y=values, name=name, marker={"color": colour(ink, theme)},
+            hovertemplate="%{y:.2f}",
+        )  # fmt: skip
+    made.update_layout(showlegend=True, barmode="group")
+    made.update_yaxes(title="× plain step")
+    with st.container(border=True):
+        st.plotly_chart(made, key="cost_bars", config=CONFIG, alt="Cost of a training step")
+    _draw_origin(cost.provenance, ())
+
+
+def _whose(who: str, where: str) -> None:
+    st.markdown(f"**{who}** · {plain(where)}")
+
+
+def _grid(frame: pd.DataFrame) -> None:
+    st.dataframe(frame, hide_index=True, width="stretch")
+
+
+def _draw_origin(made: Provenance, unreadable: tuple[str, ...]) -> None:
+    """What was measured where, by which command; what could not be read."""
+    st.caption(f"Measured: {plain(view.made_line(made))}. `{made.command}`  \nPaper: {SOURCE}.")
+    if unreadable:
+        with st.expander(f"{len(unreadable)} images could not be read and do not count"):
+            st.text("\n".join(unreadable))

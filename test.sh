@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run every test, the browser's among them. Options go to pytest, such as -k homogeneity.
+# Run every test, the browser's among them. What is given goes to pytest, such as -k homogeneity.
 set -euo pipefail
 cd "$(dirname "$0")"
 . .ci/environment.sh
@@ -39,4 +39,10 @@ if ! XDNN_CHROMIUM=$(find_chromium); then
       "(Debian: apt-get install chromium), or name it with XDNN_CHROMIUM=/path/to/chromium."
 fi
 export XDNN_CHROMIUM
-exec .venv/bin/python -m pytest "$@"
+if [ $# -gt 0 ]; then
+  exec .venv/bin/python -m pytest "$@"
+fi
+# The core's tests on all cores; then the browser's one after the other, since the app they drive
+# computes on all cores itself.
+.venv/bin/python -m pytest --ignore=tests/browser --numprocesses=auto --dist=worksteal
+.venv/bin/python -m pytest tests/browser

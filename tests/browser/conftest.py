@@ -46,14 +46,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(folder: Path, cores: int | None = None) -> Server:
-    """Start a server whose files all lie in a folder; `cores` limits where it may compute."""
+def _start(folder: Path, cores: int | None = None, **more: str) -> Server:
+    """Start a server whose files all lie in a folder.
+
+    `cores` limits where it may compute; `more` are further environment variables.
+    """
     port = _free_port()
     log = folder / "server.log"
     environment = os.environ | {
         "XDNN_CACHE": str(folder / "cache"),
         "XDNN_DATA": str(folder / "data"),
         "XDNN_NHANES_URL": "http://127.0.0.1:9/no-network",  # where nobody listens
+        **more,
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     options = {
@@ -105,12 +109,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Start a server nobody has visited yet; returns its address."""
+def start_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Start a server nobody has visited yet, with environment variables; returns its address."""
     running: list[Server] = []
 
-    def start() -> str:
-        running.append(_start(tmp_path))
+    def start(**environment: str) -> str:
+        running.append(_start(tmp_path, **environment))
         return running[-1].url
 
     yield start

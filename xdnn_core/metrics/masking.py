@@ -31,7 +31,9 @@ FRACTIONS: Final = tuple(np.geomspace(0.01, 1.0, 16).tolist())
 EVEN_FRACTIONS: Final = tuple(np.linspace(0.0, 1.0, 17).tolist())
 _KERNEL: Final = 51  # pixels
 _SIGMA: Final = 41.0  # pixels
-_ROWS: Final = 64  # masked images a forward pass
+# Masked images a forward pass: on a CPU those whose activations fit the caches.
+_CPU_ROWS: Final = 16
+_GPU_ROWS: Final = 128
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def masking_curve(
     targets: Tensor,
     attributions: Tensor,
     metric: MaskingMetric,
-    rows: int = _ROWS,
+    rows: int | None = None,
 ) -> Tensor:
     """Score the network on masked images, all fractions in one batched pass.
 
@@ -162,7 +164,7 @@ def masking_curve(
     metric
         One of `MASKING_METRICS`.
     rows
-        Masked images a forward pass.
+        Masked images a forward pass; None for what is fast on the device.
 
     Returns
     -------
@@ -182,7 +184,12 @@ def masking_curve(
             f"{tuple(attributions.shape)} and {tuple(targets.shape)}; give one attribution of the "
             "input's shape and one target an input."
         )
+    on_cpu = inputs.device.type == "cpu"
+    rows = rows or (_CPU_ROWS if on_cpu else _GPU_ROWS)
     background = mask_blur(inputs) if metric.background == "blur" else torch.zeros_like(inputs)
+    # Convolutions on a CPU are a fifth faster with the channels innermost.
+    layout = torch.channels_last if on_cpu else torch.contiguous_format
+    inputs, background = (each.contiguous(memory_format=layout) for each in (inputs, background))
     kept = kept_pixels(attributions, metric)[:, :, None]  # (F, B, 1, H, W)
     count = len(kept)
     flat = kept.flatten(0, 1)  # (F*B, 1, H, W)

@@ -193,7 +193,8 @@ def table3_answer(table: Table3) -> str:
     for network, title in table3_networks(table).items():
         is_x = is_x_network(table, network)
         fast = method_title("fast", is_x, table.steps)
-        same, other = [], []
+        same: list[str] = []
+        other: list[str] = []
         for name in MASKING_METRICS:
             one, many = (table.quality(network, method, name) for method in ("fast", "ig"))
             alike = _area(one).split(" ")[0] == _area(many).split(" ")[0]

@@ -139,3 +139,37 @@ def test_what_does_not_fit_is_refused() -> None:
         masking_curve(network, inputs, targets, attributions[:, :, :9], metric)
     with pytest.raises(UserError, match="finite"):
         masking_curve(network, inputs, targets, attributions / 0, metric)
+
+
+def test_deletion_is_pixel_flipping_of_quantus() -> None:
+    """Where the definitions coincide: one channel, zero background, softmax, every 16th removed.
+
+    The paper's four metrics have no counterpart there: Quantus has no measure that keeps pixels,
+    none that leaves those of the other sign out, and none that scores over a blurred image with
+    geometric steps.
+    """
+    quantus = pytest.importorskip(
+        "quantus", exc_type=ImportError, reason="Quantus needs OpenCV, which needs libGL here"
+    )
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(6 * 36, 5),
+    ).eval()
+    inputs, attributions = torch.randn(4, 1, 12, 12), torch.randn(4, 1, 12, 12)
+    targets = torch.tensor([0, 3, 4, 1])
+    flipping = quantus.PixelFlipping(
+        features_in_step=12 * 12 // 16, perturb_baseline=0.0, normalise=False,
+        disable_warnings=True,
+    )  # fmt: skip
+    theirs = flipping(
+        model=network, x_batch=inputs.numpy(), y_batch=targets.numpy(),
+        a_batch=attributions.numpy(), softmax=True,
+    )  # fmt: skip
+    ours = masking_curve(network, inputs, targets, attributions, MASKING_METRICS["deletion"])
+    # Theirs removes 1/16, 2/16, ..., all; ours keeps nothing, 1/16, ..., all.
+    wanted = torch.tensor(np.array(theirs)).flip(1)
+    assert torch.allclose(ours[:, :-1], wanted.double(), atol=1e-6)

@@ -157,7 +157,9 @@ def test_layers_come_in_order_and_the_first_break_is_named() -> None:
     assert max(report.alphas) > 1
 
 
-@pytest.mark.parametrize("after", [torch.sigmoid, torch.exp, lambda h: h + 0.1], ids=str)
+@pytest.mark.parametrize(
+    "after", [torch.sigmoid, torch.exp, lambda h: h + 0.1], ids=["sigmoid", "exp", "shift"]
+)
 def test_an_operation_outside_the_layers_is_found(after: Callable) -> None:
     report = inspect_homogeneity(Around(nn.ReLU(), after).eval(), torch.randn(2, 6))
     assert not report.is_homogeneous

@@ -242,10 +242,10 @@ def test_chunks_keep_to_the_memory_budget(
 ) -> None:
     path = straight_path(conv_net, images, torch.zeros_like(images))
     monkeypatch.setattr("xdnn_core.attribution.path.memory_budget", lambda device: 2**40)
-    assert chunk_rows(path, None) == 32
+    assert chunk_rows(path, None) == 24
     monkeypatch.setattr("xdnn_core.attribution.path.memory_budget", lambda device: 20_000)
     few = chunk_rows(path, None)
-    assert 1 <= few < 32
+    assert 1 <= few < 24
     with torch.no_grad():
         assert chunk_rows(path, None) == few
     monkeypatch.setattr("xdnn_core.attribution.path.memory_budget", lambda device: 1)

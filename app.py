@@ -16,6 +16,7 @@ compare = st.Page(
 )
 contrast = st.Page("pages/contrast.py", title="Contrast", icon=":material/contrast:")
 convergence = st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:")
+axioms = st.Page("pages/axioms.py", title="Axioms", icon=":material/rule:")
 priors = st.Page(
     "pages/prior_training.py", title="Prior training", icon=":material/model_training:"
 )
@@ -28,4 +29,5 @@ def to_compare() -> None:
 
 
 alias = st.Page(to_compare, title="Compare", url_path="compare", visibility="hidden")
-st.navigation([compare, contrast, convergence, priors, results, alias], position="top").run()
+pages = [compare, contrast, convergence, axioms, priors, results, alias]
+st.navigation(pages, position="top").run()

@@ -25,7 +25,7 @@ with grid, st.spinner("Loading the networks …", show_time=True):
     from pages.shared.compare_downloads import draw_downloads
     from pages.shared.compare_work import Found, Work, best_comparisons, draw_check, run_check
     from pages.shared.panels import draw_panel, draw_top5
-    from xdnn_core.comparison import Comparison, predict
+    from xdnn_core.comparison import Comparison, IntegrationSettings, predict
     from xdnn_core.errors import UserError
     from xdnn_core.models.zoo import PretrainedModel
     from xdnn_core.panels import Panel, comparison_rows, network_name
@@ -64,6 +64,8 @@ def main() -> None:
         found = best_comparisons(work)
     for place, model, one in zip(sentences, models, found.comparisons, strict=True):
         place.markdown(_answer(model, one, found.settings.baseline))
+        if missed := _missed(one, found.settings):
+            place.warning(missed, icon=":material/vertical_align_top:")
     rows, scale = comparison_rows(models, found.comparisons, seen, display)
     class_name = models[0].classes[target]
     with grid:
@@ -73,7 +75,7 @@ def main() -> None:
     with toolbar:
         draw_downloads(work, rows, found.settings, display, photo, class_name)
     with answer:
-        run_check(work, found.settings)
+        run_check(found)
         if found.is_coarse:
             found.refine()
 
@@ -98,6 +100,18 @@ def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
         f"**{network_name(model)}.** Input×Gradient differs from Integrated Gradients by "
         f"**{percent(one.distance)}**, because its biases carry "
         f"**{percent(one.bias_share)}** of the signal."
+    )
+
+
+def _missed(one: Comparison, settings: IntegrationSettings) -> str:
+    """What is to be said where the cap came before the tolerance."""
+    found = one.integrated
+    if found.tolerance_met is None or bool(found.tolerance_met[0]):
+        return ""
+    error = percent(float(found.estimated_error[0]))
+    return (
+        f"The cap of {settings.steps} gradient calls was reached at an estimated error of {error}, "
+        f"above {percent(settings.tolerance)}."
     )
 
 

@@ -152,3 +152,32 @@ def test_dark_and_light_differ_only_in_the_palette(
     assert not np.array_equal(light.picture, dark.picture)
     laid_over = single_panel(models[1], comparisons[1].fast, image, DisplaySettings(on_image=True))
     assert not np.array_equal(light.picture, laid_over.picture)
+
+
+def test_a_tolerance_decides_the_number_of_calls(
+    models: list[PretrainedModel], inputs: torch.Tensor
+) -> None:
+    settings = IntegrationSettings(tolerance=0.25, steps=64)
+    plain, x_network = (compare(model, inputs, 5, settings).integrated for model in models)
+    for found in (plain, x_network):
+        assert found.tolerance_met is not None
+        assert bool(found.tolerance_met[0])
+        assert float(found.estimated_error[0]) <= 0.25
+    assert x_network.gradient_calls == x_network.steps == 16, "the first doubling that is judged"
+    assert 16 <= plain.gradient_calls <= 64
+    again = compare(models[0], inputs, 5, IntegrationSettings(steps=plain.steps)).integrated
+    assert torch.allclose(again.values, plain.values, rtol=1e-3, atol=1e-7)
+    capped = compare(models[0], inputs, 5, IntegrationSettings(tolerance=1e-6, steps=16))
+    assert not bool(capped.integrated.tolerance_met[0])
+    assert capped.integrated.gradient_calls == 16
+    row = comparison_rows(
+        models[:1], [capped], np.zeros((224, 224, 3), np.uint8), DisplaySettings()
+    )
+    facts = {fact.label: fact.value for fact in row[0][0][1].facts}
+    assert facts["Tolerance"] == "not met, cap reached"
+
+
+def test_settings_in_words() -> None:
+    assert SETTINGS.told == "graded, 8 gradient calls, zero baseline"
+    wanted = "graded, to an estimated error of 2.5\u00a0%, at most 128 calls, zero baseline"
+    assert IntegrationSettings(tolerance=0.025).told == wanted

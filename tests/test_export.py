@@ -5,7 +5,7 @@ import io
 import json
 import os
 import threading
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,12 +192,15 @@ def test_snippets_compute_the_panels_again(biases: bool, baseline: str, model) -
     fast = run(python_snippet("made", shown.fast.method, 2, **common))
     assert torch.equal(fast["attribution"].values, shown.fast.values)
     integrated = run(
-        python_snippet("made", "integrated_gradients", 2, **asdict(settings), **common)
+        python_snippet("made", "integrated_gradients", 2, integration=settings, **common)
     )
     torch.testing.assert_close(
         integrated["attribution"].values, shown.integrated.values, rtol=1e-4, atol=1e-9
     )
     assert integrated["attribution"].gradient_calls == 6
+    loose = replace(settings, tolerance=0.9, steps=32)
+    adaptive = run(python_snippet("made", "integrated_gradients", 2, integration=loose, **common))
+    assert adaptive["attribution"].tolerance_met is not None
 
 
 def test_a_snippet_for_a_photograph_of_your_own(

@@ -6,7 +6,7 @@ The Compare page, the command line and the figures all read their numbers from h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from xdnn_core.errors import UserError
 from xdnn_core.metrics.agreement import bias_share, relative_l1
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.rendering import channel_sum
+from xdnn_core.wording import percent
 
 BaselineName = Literal["zero", "blurred", "black", "white"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
@@ -35,14 +36,35 @@ class IntegrationSettings:
     Attributes
     ----------
     rule, steps
-        Quadrature rule and number of points.
+        Quadrature rule and number of points; with a tolerance the cap on their number.
     baseline
         ``"zero"`` (the mean image), ``"blurred"``, ``"black"`` or ``"white"``.
+    tolerance
+        Estimated error at which doubling the points ends, relative; None takes `steps` points.
     """
 
     rule: str = "graded"
     steps: int = 128
     baseline: str = "zero"
+    tolerance: float | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of `integrated_gradients` but for the baseline."""
+        if self.tolerance is None:
+            return {"rule": self.rule, "steps": self.steps}
+        return {"rule": self.rule, "tolerance": self.tolerance, "max_steps": self.steps}
+
+    @property
+    def told(self) -> str:
+        """The settings in words."""
+        if self.tolerance is None:
+            calls = f"{self.steps} gradient calls"
+        else:
+            calls = (
+                f"to an estimated error of {percent(self.tolerance)}, at most {self.steps} calls"
+            )
+        return f"{self.rule}, {calls}, {self.baseline} baseline"
 
 
 @dataclass(frozen=True)
@@ -100,6 +122,26 @@ def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor 
     raise UserError(f"Baseline {name!r} is not known; choose one of {', '.join(BASELINES)}.")
 
 
+def named_target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
+    """Turn ``auto`` (the prediction), a class's name or its number into its index.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if wanted == "auto":
+        return predict(model, inputs)[0].index
+    if wanted in model.classes:
+        return model.classes.index(wanted)
+    if wanted.isdigit() and int(wanted) < len(model.classes):
+        return int(wanted)
+    raise UserError(
+        f"--target {wanted} is no class of {model.name}; give auto, a number from 0 to "
+        f"{len(model.classes) - 1}, or a name such as {model.classes[0]}."
+    )
+
+
 def fast_method(model: PretrainedModel) -> str:
     """Name of the single-gradient method that suits a network."""
     return "x_gradient" if model.is_xdnn else "input_x_gradient"
@@ -142,8 +184,7 @@ def compare(
         x,
         target,
         baseline=named_baseline(settings.baseline, model, x),
-        steps=settings.steps,
-        rule=settings.rule,
+        **settings.options,
         chunk=chunk,
         progress=progress,
     )

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from xdnn_core.comparison import IntegrationSettings
 from xdnn_core.files import replacing
 from xdnn_core.panels import Panel
 from xdnn_core.rendering import Theme, colourise, palette_colours
 
+DEFAULT_INTEGRATION = IntegrationSettings()
 _CELL = 336  # pixels of a panel in the figure
 _GAP = 18
 _TITLE = 26
@@ -117,9 +119,7 @@ def python_snippet(
     *,
     class_name: str,
     gallery_key: str | None = None,
-    rule: str = "graded",
-    steps: int = 128,
-    baseline: str = "zero",
+    integration: IntegrationSettings = DEFAULT_INTEGRATION,
 ) -> str:
     """Return Python code that computes one panel again.
 
@@ -131,7 +131,7 @@ def python_snippet(
         Shown as a comment.
     gallery_key
         Photograph of the gallery; None reads ``photo.jpg``.
-    rule, steps, baseline
+    integration
         Of Integrated Gradients.
     """
     if gallery_key is None:
@@ -143,8 +143,9 @@ def python_snippet(
         needed = "import xdnn_core as xdnn\nfrom xdnn_core.data.gallery import gallery\n"
     call = f"xdnn.{method}(model.network, x, target)"
     if method == "integrated_gradients":
+        baseline = integration.baseline
         needed += "from xdnn_core.comparison import named_baseline\n" if baseline != "zero" else ""
-        extra = f", rule={rule!r}, steps={steps}"
+        extra = "".join(f", {name}={value!r}" for name, value in integration.options.items())
         if baseline != "zero":
             extra += f", baseline=named_baseline({baseline!r}, model, x)"
         call = call[:-1] + extra + ")"

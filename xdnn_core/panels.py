@@ -188,6 +188,9 @@ def attribution_facts(attribution: Attribution) -> tuple[Fact, ...]:
     ]
     if attribution.estimated_error is not None:
         facts.append(Fact("Estimated error", percent(float(attribution.estimated_error[0]))))
+    if attribution.tolerance_met is not None:
+        met = bool(attribution.tolerance_met[0])
+        facts.append(Fact("Tolerance", "met" if met else "not met, cap reached"))
     return tuple(facts)
 
 

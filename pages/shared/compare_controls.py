@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from xdnn_core.comparison import IntegrationSettings, Prediction
     from xdnn_core.panels import DisplaySettings
 
+_CALLS, _ERROR = "gradient calls", "estimated error"
+_TOLERANCES = {"5 %": 0.05, "2.5 %": 0.025, "1 %": 0.01}
+
 
 def choose_pair() -> Pair:
     """Draw the choice of networks."""
@@ -56,33 +59,38 @@ def choose_integration() -> IntegrationSettings:
     from xdnn_core.attribution.quadrature import RULES
     from xdnn_core.comparison import BASELINES, IntegrationSettings
 
+    options = {"bind": "query-params", "persist_state": "session"}
     with st.popover("Integration", icon=":material/function:"):
-        steps = st.select_slider(
-            "Gradient calls",
-            [8, 16, 32, 64, 128, 256, 512],
-            value=128,
-            key="steps",
-            bind="query-params",
-            persist_state="session",
+        until = st.segmented_control(
+            "Stop at", [_CALLS, _ERROR], default=_CALLS, required=True, key="until", **options
         )
+        tolerance = None
+        if until == _ERROR:
+            chosen = st.segmented_control(
+                "Estimated error", list(_TOLERANCES), default="2.5 %", required=True,
+                key="tolerance", **options,
+            )  # fmt: skip
+            tolerance = _TOLERANCES[chosen]
+            steps = st.select_slider(
+                "Gradient calls at most", [32, 64, 128, 256, 512, 1024], value=512, key="cap",
+                **options,
+            )  # fmt: skip
+        else:
+            steps = st.select_slider(
+                "Gradient calls", [8, 16, 32, 64, 128, 256, 512], value=128, key="steps", **options
+            )
         rule = st.selectbox(
             "Rule",
             sorted(RULES, key=lambda rule: rule != IntegrationSettings.rule),
             key="rule",
-            bind="query-params",
-            persist_state="session",
+            **options,
         )
-        baseline = st.selectbox(
-            "Baseline",
-            BASELINES,
-            key="baseline",
-            bind="query-params",
-            persist_state="session",
-        )
+        baseline = st.selectbox("Baseline", BASELINES, key="baseline", **options)
         explain(
-            "gradient_calls", "rule", "baseline", label="What is this?", key="explain_integration"
-        )
-    return IntegrationSettings(rule, steps, baseline)
+            "gradient_calls", "estimated_error", "rule", "baseline",
+            label="What is this?", key="explain_integration",
+        )  # fmt: skip
+    return IntegrationSettings(rule, steps, baseline, tolerance)
 
 
 def choose_display(theme: Theme) -> DisplaySettings:

@@ -32,10 +32,7 @@ def draw_downloads(
         image = photo_panel(work.models[0].to_display(work.inputs[0]))
         # The photograph stands in the first row only.
         shown = [[None if r else image, *row] for r, row in enumerate(rows)]
-        footer = (
-            f"{class_name} · {settings.rule}, {settings.steps} gradient calls, "
-            f"{settings.baseline} baseline · {' and '.join(m.name for m in work.models)}"
-        )
+        footer = f"{class_name} · {settings.told} · {' and '.join(m.name for m in work.models)}"
         return figure_png(shown, footer, display.theme)
 
     def npz() -> bytes:
@@ -63,6 +60,6 @@ def draw_downloads(
         st.code(
             python_snippet(
                 name, method, work.target, class_name=class_name, gallery_key=photo.key,
-                rule=settings.rule, steps=settings.steps, baseline=settings.baseline,
+                integration=settings,
             )
         )  # fmt: skip

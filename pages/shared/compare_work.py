@@ -21,7 +21,7 @@ from xdnn_core.comparison import (
 )
 from xdnn_core.device import heavy_work
 from xdnn_core.models.zoo import PretrainedModel
-from xdnn_core.wording import compact
+from xdnn_core.wording import compact, percent
 
 if TYPE_CHECKING:
     from xdnn_core.attribution.captum_reference import Agreement
@@ -86,18 +86,20 @@ class Found:
 
     def refine(self) -> None:
         """Compute the full picture, then draw the page again; or leave it at the coarse one."""
-        work, steps = self.work, self.work.settings.steps
+        work, settings = self.work, self.work.settings
+        if settings.tolerance is None:
+            aim = f"{settings.steps} gradient calls"
+        else:
+            aim = f"an error of {percent(settings.tolerance)}"
         refine(
-            work.key(0, work.settings),
-            f"Coarse picture, {COARSE_STEPS} calls. Refine to {steps}",
-            lambda: work.compute(
-                work.settings, f"Refining from {COARSE_STEPS} to {steps} gradient calls"
-            ),
+            work.key(0, settings),
+            f"Coarse picture, {COARSE_STEPS} calls. Refine to {aim}",
+            lambda: work.compute(settings, f"Refining from {COARSE_STEPS} calls to {aim}"),
         )
 
 
 def _coarse(settings: IntegrationSettings) -> IntegrationSettings:
-    return replace(settings, steps=min(settings.steps, COARSE_STEPS))
+    return replace(settings, steps=min(settings.steps, COARSE_STEPS), tolerance=None)
 
 
 def best_comparisons(work: Work) -> Found:
@@ -136,7 +138,7 @@ def draw_check(work: Work, number: int, method: str, settings: IntegrationSettin
     )
 
 
-def run_check(work: Work, settings: IntegrationSettings) -> None:
+def run_check(found: Found) -> None:
     """Run the check that was asked for, in float64, then draw the page again."""
     asked = st.session_state.get("check")
     if asked is None:
@@ -145,11 +147,13 @@ def run_check(work: Work, settings: IntegrationSettings) -> None:
     from xdnn_core.attribution.captum_reference import compare_with_captum
 
     number, method = asked
+    work, settings = found.work, found.settings
     model = work.models[number]
     options = {}
     if method == "integrated_gradients":
         baseline = named_baseline(settings.baseline, model, work.inputs)
-        options = {"steps": settings.steps, "rule": settings.rule, "baseline": baseline}
+        points = found.comparisons[number].integrated.steps
+        options = {"steps": points, "rule": settings.rule, "baseline": baseline}
     slot = st.container(horizontal=True, vertical_alignment="center")
     slot.button(
         "Cancel", icon=":material/close:", on_click=lambda: st.session_state.pop("check", None)

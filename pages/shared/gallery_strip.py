@@ -9,6 +9,7 @@ import streamlit as st
 
 from xdnn_core.data.gallery import GalleryItem, gallery
 
+_KEY = "gallery_strip"
 _SIDE = 112  # pixels; drawn at half of it on ordinary screens, sharp on dense ones
 
 _CSS = """
@@ -75,10 +76,12 @@ def gallery_strip(chosen: str | None) -> str | None:
     chosen
         Key of the photograph to mark.
     """
+    # What was clicked is marked in this run already, not only in the next.
+    clicked = st.session_state.get(_KEY, {}).get("picked")
     items = [{"key": i.key, "title": i.title, "src": _thumbnail(i)} for i in gallery()]
     result = _strip(
-        key="gallery_strip",
-        data={"items": items, "chosen": chosen},
+        key=_KEY,
+        data={"items": items, "chosen": clicked or chosen},
         on_picked_change=lambda: None,
     )
     return result.picked

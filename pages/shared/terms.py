@@ -255,6 +255,50 @@ TERMS = {
         r"\,\frac{\partial F(x'+t(x-x'))}{\partial x_i}\right]",
         _EG_SOURCE + ", Equation 2",
     ),
+    "sensitivity_a": Term(
+        "Sensitivity (a)",
+        "If input and baseline differ in one feature only and F differs, that feature gets more "
+        "or less than nothing.",
+        r"x_j = x'_j\ (j \ne i),\ F(x)\ne F(x')\ \Rightarrow\ A_i \ne 0",
+        _IG_SOURCE + ", Section 2.1",
+    ),
+    "sensitivity_b": Term(
+        "Sensitivity (b)",
+        "A feature that F does not depend on gets nothing.",
+        r"\frac{\partial F}{\partial x_i}\equiv 0\ \Rightarrow\ A_i = 0",
+        _IG_SOURCE + ", Section 3, after Friedman 2004",
+    ),
+    "implementation_invariance": Term(
+        "Implementation invariance",
+        "Networks that compute the same function get the same attribution, however they are built.",
+        r"F(x)=G(x)\ \text{for all}\ x\ \Rightarrow\ A^F = A^G",
+        _IG_SOURCE + ", Section 2.2",
+    ),
+    "completeness": Term(
+        "Completeness",
+        "The attributions share out the change of the output from the baseline to the input.",
+        r"\textstyle\sum_i A_i = F(x)-F(x')",
+        _IG_SOURCE + ", Section 3",
+    ),
+    "linearity": Term(
+        "Linearity",
+        "The attribution of a weighted sum of networks is the weighted sum of their attributions.",
+        r"A^{aF+bG} = a\,A^F + b\,A^G",
+        _IG_SOURCE + ", Section 3",
+    ),
+    "symmetry_preserving": Term(
+        "Symmetry",
+        "Two features that F cannot tell apart get the same where their values are the same.",
+        r"F(x_i,x_j)=F(x_j,x_i),\ x_i=x_j,\ x'_i=x'_j\ \Rightarrow\ A_i=A_j",
+        _IG_SOURCE + ", Section 4",
+    ),
+    "homogeneity": Term(
+        "Nonnegative homogeneity",
+        "Scaling the input scales the attribution. It holds for every network only if F itself "
+        "scales, F(αx) = αF(x).",
+        r"A(\alpha x) = \alpha\,A(x),\quad \alpha \ge 0",
+        _X_SOURCE + ", Section 3",
+    ),
 }
 
 _HELP = "What is this?"

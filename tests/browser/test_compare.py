@@ -218,6 +218,22 @@ def test_the_captum_badge_appears_only_when_asked_for(server: str, page: Page) -
     expect(page.get_by_text("agrees with Captum")).to_have_count(2)
 
 
+def test_a_tolerance_in_place_of_a_number_of_calls(server: str, page: Page) -> None:
+    page.goto(server + "/?image=rooster&until=estimated+error&tolerance=5+%25&cap=32")
+    capped = page.get_by_text(re.compile("The cap of 32 gradient calls was reached"))
+    expect(capped).to_have_count(1)  # AlexNet's; X-AlexNet is done after 16
+    expect(page.get_by_text("1 gradient call instead of 16")).to_be_visible()
+    tolerance = page.get_by_text("Tolerance", exact=True).locator("xpath=following-sibling::*[1]")
+    expect(tolerance).to_have_text(["not met, cap reached", "met"])
+    open_popover(page, "Integration")
+    slider = page.get_by_role("slider", name=re.compile("Gradient calls at most"))
+    slider.focus()
+    page.keyboard.press("End")
+    expect(page).to_have_url(re.compile("cap=1024"))
+    expect(tolerance).to_have_text(["met", "met"])
+    expect(capped).to_have_count(0)
+
+
 def test_stop_keeps_the_coarse_picture(server: str, page: Page) -> None:
     page.goto(server + "/?image=motorcycle&steps=512")
     page.get_by_role("button", name="Stop", exact=True).click()

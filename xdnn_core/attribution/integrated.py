@@ -103,6 +103,7 @@ def integrated_gradients(
         method="integrated_gradients",
         estimated_error=found.change,
         tolerance_met=None if tolerance is None else found.change <= tolerance,
+        steps=found.steps,
     )
 
 
@@ -121,7 +122,8 @@ def _integrate(
     full, half = difference * path_gradient_sums(path, target, points, both, rows, progress)
     # One point makes no half rule: its error is not known.
     unknown = difference.new_full((len(difference),), torch.nan)
-    return Refinement(full, relative_change(full, half) if steps > 1 else unknown, steps)
+    change = relative_change(full, half) if steps > 1 else unknown
+    return Refinement(full, change, gradient_calls=steps, steps=steps)
 
 
 def _half_rule(rule: str, points: Tensor, weights: Tensor) -> Tensor:

@@ -30,11 +30,14 @@ class Refinement:
         Relative L1 distance to the integral with half the points, (B,).
     gradient_calls
         Spent on each input, over all doublings.
+    steps
+        Points of this integral.
     """
 
     values: Tensor
     change: Tensor
     gradient_calls: int
+    steps: int
 
 
 def refine(
@@ -95,7 +98,7 @@ def refine(
             if bool((change <= tolerance).all()):
                 break
         previous = values
-    return Refinement(values, change, calls)
+    return Refinement(values, change, calls, int((weights[level] != 0).sum()))
 
 
 def _doublings(rule: str, tolerance: float, max_steps: int) -> list[tuple[Tensor, Tensor]]:

@@ -35,6 +35,8 @@ class Attribution:
     tolerance_met
         Integrated Gradients with a tolerance: whether the estimated error came down to it before
         the cap was reached, (B,) bool. None elsewhere.
+    steps
+        Integrated Gradients: points of the integral that was taken. None elsewhere.
     """
 
     values: Tensor
@@ -46,6 +48,7 @@ class Attribution:
     method: str
     estimated_error: Tensor | None = None
     tolerance_met: Tensor | None = None
+    steps: int | None = None
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:

@@ -97,6 +97,9 @@ def _list(values: Tensor) -> str:
     return "(" + ", ".join(f"{v + 0.0:.3g}" for v in values.tolist()) + ")"  # + 0.0: no "-0"
 
 
+STEP = "1 − ReLU(1 − x) at x = 2"  # how findings name it
+
+
 def step_network() -> nn.Sequential:
     """F(x) = 1 − ReLU(1 − x) of the first feature: rises to 1 at x = 1 and stays there."""
     first = torch.zeros(1, FEATURES, dtype=torch.float64)
@@ -120,7 +123,7 @@ def sensitivity_a(method: AxiomMethod, rng: torch.Generator) -> Finding:
     given = float(_run(method, network, x, baseline[None], rng)[feature])
     if abs(rise) < 1e-6:  # a random unit may be dead: nothing is asked then
         return Finding(0.0, "F does not change, so nothing is asked")
-    where = "1 − ReLU(1 − x) at x = 2" if flat else f"a random network at x = {x[feature]:.3g}"
+    where = STEP if flat else f"a random network at x = {x[feature]:.3g}"
     sentence = f"{where}: F changes by {rise:.3g}, the feature's attribution is {given:.3g}"
     return Finding(float(abs(given) <= 1e-12 * abs(rise)), sentence)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,7 +45,33 @@ class Cell:
     witness: str
 
 
-def try_cell(method: str, axiom: str, trials: int = TRIALS, seed: int = 0) -> Cell:
+def grid_text(titles: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
+    """Write cells as a table of yes and no, a line a method.
+
+    Parameters
+    ----------
+    titles
+        Of the methods, by name.
+    cells
+        Every axiom for every one of them.
+    """
+    holds = {(cell.method, cell.axiom): cell.holds for cell in cells}
+    left = max(map(len, titles.values())) + 2
+    width = max(len(axiom.title) for axiom in AXIOMS.values()) + 2
+    lines = [" " * left + "".join(f"{axiom.title:>{width}}" for axiom in AXIOMS.values())]
+    for name, title in titles.items():
+        marks = ("yes" if holds[name, axiom] else "no" for axiom in AXIOMS)
+        lines.append(f"{title:<{left}}" + "".join(f"{mark:>{width}}" for mark in marks))
+    return lines
+
+
+def try_cell(
+    method: str,
+    axiom: str,
+    trials: int = TRIALS,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Cell:
     """Try one axiom for one method.
 
     Parameters
@@ -56,6 +82,8 @@ def try_cell(method: str, axiom: str, trials: int = TRIALS, seed: int = 0) -> Ce
         Random networks and inputs.
     seed
         Of their draws.
+    progress
+        Called with (trials done, trials) after every trial; may raise to cancel.
 
     Raises
     ------
@@ -69,7 +97,11 @@ def try_cell(method: str, axiom: str, trials: int = TRIALS, seed: int = 0) -> Ce
             raise UserError(f"{given!r} is not known; choose one of {', '.join(known)}.")
     if trials < 1:
         raise UserError(f"trials is {trials}; give 1 or more.")
-    found = [AXIOMS[axiom].experiment(AXIOM_METHODS[method], rng) for rng in draws(seed, trials)]
+    found = []
+    for rng in draws(seed, trials):
+        found.append(AXIOMS[axiom].experiment(AXIOM_METHODS[method], rng))
+        if progress is not None:
+            progress(len(found), trials)
     worst = max(found, key=lambda finding: finding.violation)
     violated = sum(finding.violation > TOLERANCE for finding in found)
     return Cell(method, axiom, violated == 0, trials, violated, worst.violation, worst.witness)
@@ -81,6 +113,7 @@ def try_axioms(
     trials: int = TRIALS,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    known: MutableMapping[tuple[str, str], Cell] | None = None,
 ) -> list[Cell]:
     """Try every axiom for every method.
 
@@ -91,13 +124,20 @@ def try_axioms(
     trials, seed
         As for `try_cell`.
     progress
-        Called with (cells done, cells) after every cell; may raise to cancel.
+        Called with (trials done, in all) after every trial; may raise to cancel.
+    known
+        Cells of this number of trials and this seed that are there already, by method and axiom;
+        every new one is added, so that a run that was cancelled goes on where it was.
     """
-    cells = []
-    total = len(methods) * len(axioms)
-    for method in methods:
-        for axiom in axioms:
-            cells.append(try_cell(method, axiom, trials, seed))
-            if progress is not None:
-                progress(len(cells), total)
-    return cells
+    cells = {} if known is None else known
+    wanted = [(method, axiom) for method in methods for axiom in axioms]
+    missing = [one for one in wanted if one not in cells]
+
+    def tell(cell: int) -> Callable[[int, int], None] | None:
+        if progress is None:
+            return None
+        return lambda done, _: progress(cell * trials + done, len(missing) * trials)
+
+    for number, one in enumerate(missing):
+        cells[one] = try_cell(*one, trials, seed, tell(number))
+    return [cells[one] for one in wanted]

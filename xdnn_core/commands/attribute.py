@@ -17,10 +17,15 @@ from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradie
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.attribution.result import Attribution
-from xdnn_core.comparison import BASELINES, IntegrationSettings, named_baseline, predict
+from xdnn_core.comparison import (
+    BASELINES,
+    IntegrationSettings,
+    named_baseline,
+    named_target,
+    predict,
+)
 from xdnn_core.data.gallery import gallery
-from xdnn_core.data.uploads import read_photo
-from xdnn_core.errors import UserError
+from xdnn_core.data.uploads import read_photo_file
 from xdnn_core.export import attributions_npz, figure_png, settings_json, write_atomically
 from xdnn_core.models.zoo import PretrainedModel, load_model
 from xdnn_core.panels import (
@@ -49,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", default="auto", help="auto (the prediction), a class name, or its number"
     )
     parser.add_argument("--steps", type=int, default=128, help="of Integrated Gradients")
+    parser.add_argument(
+        "--tolerance", type=float,
+        help="of Integrated Gradients: double the calls until the estimated error is no larger, "
+        "such as 0.025; --steps is then the cap",
+    )  # fmt: skip
     parser.add_argument("--rule", choices=RULES, default="graded", help="of Integrated Gradients")
     parser.add_argument("--baseline", choices=BASELINES, default="zero")
     parser.add_argument("--samples", type=int, default=32, help="of Expected Gradients")
@@ -68,16 +78,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the three files and print what they say."""
     model = load_model(args.model, device=args.device)
-    image = read_photo(_bytes_of(args.photo))
+    image = read_photo_file(args.photo)
     inputs = model.preprocess(image)[None]  # (1, 3, H, W)
-    target = _target(args.target, model, inputs)
+    target = named_target(args.target, model, inputs)
     found = _attribute(args, model, inputs, target)
     display = DisplaySettings(
         on_image=args.overlay, relative=not args.raw, theme=args.theme, shared=False
     )
     seen = model.to_display(inputs[0])
     panel = single_panel(model, found, seen, display)
-    integration = IntegrationSettings(args.rule, args.steps, args.baseline)
+    integration = IntegrationSettings(args.rule, args.steps, args.baseline, args.tolerance)
     class_name = model.classes[target]
     described = view_settings(
         [model.name], target, class_name, args.photo.name, None, integration, display
@@ -102,27 +112,6 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read; give a JPEG, PNG or WebP file.") from error
-
-
-def _target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
-    """The class index that ``auto``, a name or a number stands for."""
-    if wanted == "auto":
-        return predict(model, inputs)[0].index
-    if wanted in model.classes:
-        return model.classes.index(wanted)
-    if wanted.isdigit() and int(wanted) < len(model.classes):
-        return int(wanted)
-    raise UserError(
-        f"--target {wanted} is no class of {model.name}; give auto, a number from 0 to "
-        f"{len(model.classes) - 1}, or a name such as {model.classes[0]}."
-    )
-
-
 def _attribute(
     args: argparse.Namespace, model: PretrainedModel, inputs: Tensor, target: int
 ) -> Attribution:
@@ -130,12 +119,13 @@ def _attribute(
     if args.method in _SINGLE:
         return _SINGLE[args.method](model.network, inputs, target)
     if args.method == "integrated_gradients":
+        settings = IntegrationSettings(args.rule, args.steps, args.baseline, args.tolerance)
         baseline = named_baseline(args.baseline, model, inputs)
         return integrated_gradients(
-            model.network, inputs, target, baseline=baseline, steps=args.steps, rule=args.rule
+            model.network, inputs, target, baseline=baseline, **settings.options
         )
     photos = (
-        [read_photo(_bytes_of(path)) for path in args.references]
+        [read_photo_file(path) for path in args.references]
         if args.references
         else [item.open() for item in gallery()]
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -112,6 +113,21 @@ def read_photo(data: bytes) -> Image.Image:
         except _DECODING_ERRORS as error:
             raise _damaged() from error
     return photo.transpose(_ORIENTATION[orientation]) if orientation in _ORIENTATION else photo
+
+
+def read_photo_file(path: Path) -> Image.Image:
+    """Read a photograph of the command line, as `read_photo` does.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or is no usable photograph.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read; give a JPEG, PNG or WebP file.") from error
+    return read_photo(data)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -1,14 +1,17 @@
 """Table 1 of the paper: which attribution method satisfies which axiom, decided by experiment.
 
     python -m xdnn_core table1
+    python -m xdnn_core table1 --network alexnet-caltech101 --image photo.jpg
 
-Every cell is tried on random networks and inputs; what fails comes with its counter-example.
+Every cell is tried on random networks and inputs; what fails comes with its counter-example. With
+--network the axioms are tried on that network and one photograph.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, MutableMapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +22,8 @@ from tqdm import tqdm
 from xdnn_core.assets import RESULTS
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
-from xdnn_core.axioms.table import TRIALS, Cell, try_axioms
+from xdnn_core.axioms.network_methods import NetworkSettings
+from xdnn_core.axioms.table import TRIALS, Cell, grid_text, try_axioms
 from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
 
 STORED: Final = RESULTS / "table1.parquet"
@@ -75,7 +79,13 @@ def in_paper(method: str, axiom: int) -> bool | None:
     return row[axiom] if axiom < len(row) else None
 
 
-def run_table1(trials: int = TRIALS, seed: int = 0, show_progress: bool = False) -> Table1:
+def run_table1(
+    trials: int = TRIALS,
+    seed: int = 0,
+    show_progress: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    known: MutableMapping[tuple[str, str], Cell] | None = None,
+) -> Table1:
     """Try every cell.
 
     Parameters
@@ -86,12 +96,22 @@ def run_table1(trials: int = TRIALS, seed: int = 0, show_progress: bool = False)
         Of their draws.
     show_progress
         Draw a bar with the time left.
+    progress, known
+        As for `try_axioms`.
     """
-    total = len(AXIOM_METHODS) * len(AXIOMS)
-    with tqdm(total=total, desc="table1", unit="cell", disable=not show_progress) as bar:
-        cells = try_axioms(trials=trials, seed=seed, progress=lambda *_: bar.update())
+    with tqdm(desc="table1", unit="trial", disable=not show_progress) as bar:
+
+        def tell(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+            if progress is not None:
+                progress(done, of)
+
+        cells = try_axioms(trials=trials, seed=seed, progress=tell, known=known)
     made = provenance("random networks", 0, torch.device("cpu"))
-    return Table1(tuple(cells), seed, made)
+    # The same whoever asks: a page has no command line.
+    command = f"python -m xdnn_core table1 --trials {trials} --seed {seed}"
+    return Table1(tuple(cells), seed, replace(made, command=command))
 
 
 def save_table1(path: Path, table: Table1) -> None:
@@ -115,14 +135,8 @@ def load_table1(path: Path = STORED) -> Table1:
 
 def describe(table: Table1) -> str:
     """The table in plain text, with the witness of every cell that fails."""
-    width = max(len(axiom.title) for axiom in AXIOMS.values()) + 2
-    lines = [" " * 30 + "".join(f"{axiom.title:>{width}}" for axiom in AXIOMS.values())]
-    for name, method in AXIOM_METHODS.items():
-        marks = "".join(
-            f"{'yes' if table.cell(name, axiom).holds else 'no':>{width}}" for axiom in AXIOMS
-        )
-        lines.append(f"{method.title:<30}{marks}")
-    lines.append("")
+    titles = {name: method.title for name, method in AXIOM_METHODS.items()}
+    lines = [*grid_text(titles, table.cells), ""]
     for cell in table.cells:
         if not cell.holds:
             lines.append(
@@ -141,15 +155,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trials", type=int, default=TRIALS, help=f"networks a cell (default: {TRIALS})"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the networks (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws (default: 0)")
     parser.add_argument(
         "--out", type=Path, default=Path("out/table1.parquet"),
         help="result, with a .json beside it (default: out/table1.parquet)",
     )  # fmt: skip
+    one = parser.add_argument_group("one network and one photograph in place of random networks")
+    one.add_argument("--network", help="name of a network, see `models`")
+    one.add_argument("--image", help="JPEG, PNG or WebP, or a key of the gallery (default: camera)")
+    one.add_argument("--target", default="auto", help="auto (the prediction), a class, its number")
+    steps, samples = NetworkSettings.steps, NetworkSettings.samples
+    one.add_argument(
+        "--steps", type=int, default=steps, help=f"of Integrated Gradients (default: {steps})"
+    )
+    one.add_argument(
+        "--samples", type=int, default=samples, help=f"of Expected Gradients (default: {samples})"
+    )
+    one.add_argument("--device", help="cpu or cuda; the best at hand unless told")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core table1``; returns the exit status."""
+    if args.network:
+        from xdnn_core.experiments import table1_network  # here, since it loads networks
+
+        return table1_network.main(args)
     table = run_table1(args.trials, args.seed, show_progress=True)
     save_table1(args.out, table)
     print(describe(table))

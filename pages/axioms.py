@@ -1,0 +1,38 @@
+"""Axioms: Table 1 of the paper with every cell tried, on random networks and on one of yours."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.page import begin_page
+
+begin_page()
+view = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+body = st.container()
+
+with body, st.spinner("Loading …", show_time=True):
+    from pages.shared.axioms_network import draw_network_view
+    from pages.shared.axioms_random import draw_random_view
+
+_RANDOM, _NETWORK = "Random networks", "One network, one photograph"
+
+
+def main() -> None:
+    """Draw the page."""
+    with view:
+        shown = st.segmented_control(
+            "Tried on",
+            [_RANDOM, _NETWORK],
+            default=_RANDOM,
+            required=True,
+            key="tried",
+            bind="query-params",
+            persist_state="session",
+        )
+    if shown == _NETWORK:
+        draw_network_view(body)
+    else:
+        draw_random_view(view, body)
+
+
+main()

@@ -219,7 +219,7 @@ def test_the_captum_badge_appears_only_when_asked_for(server: str, page: Page) -
 
 
 def test_a_tolerance_in_place_of_a_number_of_calls(server: str, page: Page) -> None:
-    page.goto(server + "/?image=rooster&until=estimated+error&tolerance=5+%25&cap=32")
+    page.goto(server + "/?image=rooster&until=estimated+error&tolerance=1+%25&cap=32")
     capped = page.get_by_text(re.compile("The cap of 32 gradient calls was reached"))
     expect(capped).to_have_count(1)  # AlexNet's; X-AlexNet is done after 16
     expect(page.get_by_text("1 gradient call instead of 16")).to_be_visible()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from pages.shared.heavy import CHUNK, Job, compute_missing, kept, refine
-from xdnn_core.experiments.convergence import measure_convergence
+from pages.shared.results import results
+from xdnn_core.experiments.convergence import measure_convergence, with_captum
 from xdnn_core.experiments.convergence_result import COUNTS, Convergence, Reference
 from xdnn_core.models.zoo import PretrainedModel
 
@@ -66,9 +67,15 @@ class ConvergenceWork:
 
     def _compute(self, depth: Depth, label: str) -> list[Convergence]:
         def job(model: PretrainedModel) -> Job:
+            inputs = self.inputs.to(next(model.network.parameters()))
+            without = results().get(self._key(model, replace(depth, captum=False)))
+            if depth.captum and without is not None:
+                return lambda progress: with_captum(
+                    without, model.network, inputs, self.target, depth.counts, progress
+                )
             return lambda progress: measure_convergence(
                 model.network,
-                self.inputs.to(next(model.network.parameters())),
+                inputs,
                 self.target,
                 counts=depth.counts,
                 reference=depth.reference,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xdnn_core.attribution.captum_reference import captum_attribution
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.experiments.convergence import DEFAULT_RULES, measure_convergence
+from xdnn_core.experiments.convergence import DEFAULT_RULES, measure_convergence, with_captum
 from xdnn_core.experiments.convergence_result import COUNTS, TOLERANCES, RuleCurve
 from xdnn_core.metrics.agreement import relative_l1
 
@@ -126,6 +126,13 @@ def test_captum_lies_over_our_gauss_legendre(conv_net: nn.Module, images: Tensor
     theirs = captum_attribution("integrated_gradients", conv_net, images[:1], 1, steps=4).values
     torch.testing.assert_close(found.captum.maps[4], theirs[0].sum(dim=0))
     assert found.captum_calls == 7
+    without = measure_convergence(
+        conv_net, images[:1], 1, rules=("gauss_legendre",), counts=(1, 2, 4)
+    )
+    later = with_captum(without, conv_net, images[:1], 1, (1, 2, 4))
+    assert later.captum is not None
+    assert later.captum.errors == pytest.approx(found.captum.errors)
+    assert (later.gradient_calls, later.captum_calls) == (found.gradient_calls, 7)
     assert seen[-1][0] == seen[-1][1] == found.gradient_calls - 1 + 7
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -94,8 +94,7 @@ def measure_convergence(
     reference_rule, reference_steps = REFERENCES[reference]
     alone = [plan for _, _, plan in plans] + [quadrature(reference_rule, reference_steps)]
     points, weights = combine(alone)
-    captum_calls = sum(counts) if captum else 0
-    total = len(points) + captum_calls
+    total = len(points) + (sum(counts) if captum else 0)
     values, slopes = _all_at_once(
         network, x, target, points, weights, chunk, _of_total(progress, 0, total)
     )
@@ -109,14 +108,10 @@ def measure_convergence(
     curves = tuple(
         _curve(rule, {n: measured[rule, n] for n in counts}, exact, rise) for rule in rules
     )
-    by_captum = None
-    if captum:
-        found = _by_captum(network, x, target, counts, _of_total(progress, len(points), total))
-        by_captum = _curve("captum", found, exact, rise)
     inner = points > 0
-    return Convergence(
+    whole = Convergence(
         curves=curves,
-        captum=by_captum,
+        captum=None,
         fast_error=float(relative_l1(fast.values, exact)[0]),
         reference=reference,
         reference_calls=reference_steps,
@@ -127,8 +122,44 @@ def measure_convergence(
         output_at_one=float(fast.outputs),
         gradient_calls=len(points) + 1,
         gradient_calls_separately=sum(len(own) for own, _ in alone) + 1,
-        captum_calls=captum_calls,
+        captum_calls=0,
+        reference_values=exact,
         seconds=time.perf_counter() - began,
+    )
+    if not captum:
+        return whole
+    rest = _of_total(progress, len(points), total)
+    return with_captum(whole, network, x, target, counts, rest)
+
+
+@full_float32()
+def with_captum(
+    measured: Convergence,
+    network: nn.Module,
+    inputs: Tensor,
+    target: int,
+    counts: tuple[int, ...] = COUNTS,
+    progress: Progress | None = None,
+) -> Convergence:
+    """Add Captum's Gauss–Legendre curve to a measurement, against the same reference.
+
+    Parameters
+    ----------
+    measured
+        Of this network, these inputs and this target.
+    network, inputs, target, counts
+        As in `measure_convergence`.
+    progress
+        Called with (gradient calls done, in all); may raise to cancel.
+    """
+    began = time.perf_counter()
+    found = _by_captum(network, inputs.detach(), target, counts, progress)
+    rise = measured.output_at_one - measured.output_at_zero
+    return replace(
+        measured,
+        captum=_curve("captum", found, measured.reference_values, rise),
+        captum_calls=sum(counts),
+        seconds=measured.seconds + time.perf_counter() - began,
     )
 
 

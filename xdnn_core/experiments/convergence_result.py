@@ -84,6 +84,8 @@ class Convergence:
         What the same costs when every rule is computed at every count on its own.
     captum_calls
         Spent by Captum's curve.
+    reference_values
+        R, (1, C, H, W), logits.
     seconds
         Wall-clock time.
     """
@@ -101,6 +103,7 @@ class Convergence:
     gradient_calls: int
     gradient_calls_separately: int
     captum_calls: int
+    reference_values: Tensor
     seconds: float
 
     @property

@@ -11,8 +11,9 @@ import torch
 
 from xdnn_core.__main__ import main
 from xdnn_core.bench import attribution as bench
-from xdnn_core.bench.attribution import METHODS, Report, Row, fewest_steps, rows_of, table
+from xdnn_core.bench.attribution import METHODS, Report, fewest_steps, rows_of, table
 from xdnn_core.bench.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
+from xdnn_core.bench.report import Row
 from xdnn_core.commands.bench import BENCHMARKS
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.errors import UserError

@@ -38,4 +38,4 @@ def test_the_report_from_the_command_line(
 
 def test_a_missed_target_is_said() -> None:
     report = MaskingReport("CPU", 2, 4, 5, 1.0, 1.5, {}, 0.0)
-    assert "NOT MET" in table(report)
+    assert "NOT met" in table(report)

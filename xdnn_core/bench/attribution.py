@@ -12,11 +12,9 @@ graded points.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from captum.attr import IntegratedGradients
@@ -27,10 +25,17 @@ from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.target import Target
 from xdnn_core.bench.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
+from xdnn_core.bench.report import (
+    Row,
+    add_common_arguments,
+    device_title,
+    finish,
+    require_positive,
+    rows_table,
+)
 from xdnn_core.data.gallery import gallery
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
-from xdnn_core.export import write_atomically
 from xdnn_core.metrics.agreement import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model
 
@@ -72,36 +77,6 @@ METHODS: dict[str, Method] = {
     CAPTUM: by_captum(None),
     CAPTUM_16: by_captum(BATCH),
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes
-    ----------
-    what
-        What was measured.
-    measured
-        A ratio.
-    target
-        What it should be; None where nothing was promised.
-    at_least
-        True: `measured` must not be below the target; False: not above.
-    """
-
-    what: str
-    measured: float
-    target: float | None = None
-    at_least: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """Met or not."""
-        if self.target is None:
-            return ""
-        met = self.measured >= self.target if self.at_least else self.measured <= self.target
-        return "met" if met else "NOT met"
 
 
 @dataclass(frozen=True)
@@ -265,7 +240,7 @@ def measure(image: str, device: torch.device, repeats: int) -> Report:
         for name, found in zip(("X-Gradient", "Captum on X-AlexNet"), pair, strict=True):
             seconds[f"{name}, batch of {count}"], counts[f"{name}, batch of {count}"] = found, count
     return Report(
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        device=device_title(device),
         threads=torch.get_num_threads(),
         image=image,
         repeats=repeats,
@@ -316,28 +291,18 @@ def table(report: Report) -> str:
         mib = "" if memory is None else f"{memory / 2**20:.0f}"
         lines.append(f"{name:<34}{found:>9.3f}{report.images_per_second[name]:>10.3g}{mib:>11}")
     lines += ["", f"Captum's error with {STEPS} points: {report.captum_error:.2%}", ""]
-    lines.append(f"{'what':<50}{'measured':>9}{'target':>10}")
-    for row in report.rows:
-        sign = ">=" if row.at_least else "<="
-        target = "" if row.target is None else f"{sign} {row.target:g}"
-        lines.append(f"{row.what:<50}{row.measured:>9.3g}{target:>10}  {row.verdict}".rstrip())
+    lines += rows_table(report.rows, 50)
     return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core bench attribution``."""
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
-    parser.add_argument("--repeats", type=int, default=5, help="timed rounds (default: 5)")
+    add_common_arguments(parser, repeats=5)
     parser.add_argument("--image", default="camera", help="gallery photograph (default: camera)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure and print; falling short of a target is a result, not an error."""
-    if args.repeats < 1:
-        raise UserError(f"--repeats is {args.repeats}; give 1 or more.")
+    """Run ``python -m xdnn_core bench attribution``; returns the exit status."""
+    require_positive(repeats=args.repeats)
     report = measure(args.image, resolve_device(args.device), args.repeats)
-    print(table(report))
-    if args.json:
-        write_atomically(args.json, json.dumps(asdict(report), indent=2).encode())
-    return 0
+    return finish(report, table, args.json)

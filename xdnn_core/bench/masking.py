@@ -9,11 +9,9 @@ written. Both give the same curves; the largest difference is printed.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -22,9 +20,15 @@ from torch import Tensor
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.bench.attribution import photographs
 from xdnn_core.bench.measuring import interleaved_seconds
+from xdnn_core.bench.report import (
+    Row,
+    add_common_arguments,
+    device_title,
+    finish,
+    require_positive,
+    rows_table,
+)
 from xdnn_core.device import full_float32, resolve_device
-from xdnn_core.errors import UserError
-from xdnn_core.export import write_atomically
 from xdnn_core.metrics.masking import MASKING_METRICS, MaskingMetric, mask_blur, masking_curve
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.zoo import PretrainedModel, load_model
@@ -129,7 +133,7 @@ def measure(images: int, repeats: int, device: torch.device) -> MaskingReport:
     seconds = interleaved_seconds(works, repeats, device)
     batched, looped = seconds[::2], seconds[1::2]
     return MaskingReport(
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        device=device_title(device),
         threads=torch.get_num_threads(),
         images=images,
         repeats=repeats,
@@ -144,36 +148,32 @@ def measure(images: int, repeats: int, device: torch.device) -> MaskingReport:
 
 def table(report: MaskingReport) -> str:
     """The report as text."""
-    verdict = "met" if report.ratio >= TARGET else "NOT MET"
+    target = TARGET if report.device == "CPU" else None
+    rows = [
+        Row("all metrics, one by one / together", report.ratio, target, at_least=True),
+        *(Row(f"  {name}", ratio) for name, ratio in report.by_metric.items()),
+    ]
     lines = [
         f"{report.device}, {report.threads} CPU threads, float32, {report.images} photographs, "
         f"medians of {report.repeats} rounds",
         "",
-        f"all metrics, all fractions together   {report.together:>8.2f} s",
-        f"one fraction of one image at a time   {report.one_by_one:>8.2f} s",
-        f"times as fast                         {report.ratio:>8.2f}    >= {TARGET:g} on a CPU: "
-        f"{verdict}",
-        *(f"  {name:<36}{ratio:>8.2f}" for name, ratio in report.by_metric.items()),
+        f"all metrics, all fractions together {report.together:>8.2f} s",
+        f"one fraction of one image at a time {report.one_by_one:>8.2f} s",
         f"Scores differ by {report.apart:.1e} at most.",
+        "",
+        *rows_table(rows, 36),
     ]
     return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core bench masking``."""
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    add_common_arguments(parser, repeats=5)
     parser.add_argument("--images", type=int, default=4, help="in the batch (default: 4)")
-    parser.add_argument("--repeats", type=int, default=5, help="timed rounds (default: 5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure and print; falling short of a target is a result, not an error."""
-    for name in ("images", "repeats"):
-        if getattr(args, name) < 1:
-            raise UserError(f"--{name} is {getattr(args, name)}; give 1 or more.")
+    """Run ``python -m xdnn_core bench masking``; returns the exit status."""
+    require_positive(repeats=args.repeats, images=args.images)
     report = measure(args.images, args.repeats, resolve_device(args.device))
-    print(table(report))
-    if args.json:
-        write_atomically(args.json, json.dumps(asdict(report), indent=2).encode())
-    return 0
+    return finish(report, table, args.json)

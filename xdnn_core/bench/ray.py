@@ -13,11 +13,9 @@ those of a sweep with 1,024 cells.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -32,17 +30,22 @@ from xdnn_core.bench.attribution import (
     STEPS,
     XDNN,
     Method,
-    Row,
     by_captum,
     by_us,
     photographs,
 )
 from xdnn_core.bench.measuring import interleaved_seconds
+from xdnn_core.bench.report import (
+    Row,
+    add_common_arguments,
+    device_title,
+    finish,
+    require_positive,
+    rows_table,
+)
 from xdnn_core.device import resolve_device
-from xdnn_core.errors import UserError
 from xdnn_core.experiments.convergence import measure_convergence
 from xdnn_core.experiments.convergence_result import Convergence
-from xdnn_core.export import write_atomically
 from xdnn_core.metrics.agreement import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model
 
@@ -158,7 +161,7 @@ def measure(image: str, device: torch.device, repeats: int) -> Report:
     with _bar("convergence") as bar:
         plot = measure_convergence(plain.network, x, target, progress=_shown(bar))
     return Report(
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        device=device_title(device),
         threads=torch.get_num_threads(),
         image=image,
         repeats=repeats,
@@ -228,29 +231,19 @@ def table(report: Report) -> str:
         f"one by one it would be {report.separate_calls:,}; {report.reference_calls} of both are "
         "the reference's.",
         "",
-        f"{'what':<56}{'measured':>9}{'target':>9}",
+        *rows_table(report.rows, 66),
     ]
-    for row in report.rows:
-        sign = ">=" if row.at_least else "<="
-        target = "" if row.target is None else f"{sign} {row.target:g}"
-        lines.append(f"{row.what:<56}{row.measured:>9.3g}{target:>9}  {row.verdict}".rstrip())
     return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core bench ray``."""
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
-    parser.add_argument("--repeats", type=int, default=3, help="timed rounds (default: 3)")
+    add_common_arguments(parser, repeats=3)
     parser.add_argument("--image", default="camera", help="gallery photograph (default: camera)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure and print; falling short of a target is a result, not an error."""
-    if args.repeats < 1:
-        raise UserError(f"--repeats is {args.repeats}; give 1 or more.")
+    """Run ``python -m xdnn_core bench ray``; returns the exit status."""
+    require_positive(repeats=args.repeats)
     report = measure(args.image, resolve_device(args.device), args.repeats)
-    print(table(report))
-    if args.json:
-        write_atomically(args.json, json.dumps(asdict(report), indent=2).encode())
-    return 0
+    return finish(report, table, args.json)

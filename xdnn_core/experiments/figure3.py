@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -240,9 +241,7 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core figure3``; returns the exit status."""
     rules = tuple(args.rules)
 
-    def measure(run: OpenRun, block: Sequence[int], share: Callable[[float], None]) -> pd.DataFrame:
-        return measure_block(run, block, share, rules)
-
+    measure = partial(measure_block, rules=rules)
     found = run_over_images(args, "figure3", measure, {"rules": rules, "counts": COUNTS})
     if found is not None:
         figure = summarise(found)

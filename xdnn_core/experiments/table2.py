@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -224,9 +225,7 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core table2``; returns the exit status."""
     steps = check_steps(args.steps)
 
-    def measure(run: OpenRun, block: Sequence[int], share: Callable[[float], None]) -> pd.DataFrame:
-        return measure_block(run, block, share, steps)
-
+    measure = partial(measure_block, steps=steps)
     found = run_over_images(args, "table2", measure, {"steps": steps})
     if found is not None:
         table = summarise(found)

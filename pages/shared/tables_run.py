@@ -64,14 +64,15 @@ def _draw_form(sets: dict[str, Path]) -> None:
             "Networks", list(titles), default=[entry[0] for entry in EMBEDDED],
             format_func=titles.__getitem__,
         )  # fmt: skip
-        left, right = st.columns(2)
+        left, middle, right = st.columns(3)
         split = left.text_input("Split", "test", max_chars=40)
-        limit = right.number_input("Images, evenly over the set", 1, 50_000, 50)
+        limit = middle.number_input("Images, evenly over the set", 1, 50_000, 50)
+        steps = right.number_input("Gradient calls of Integrated Gradients", 1, 1024, 128)
         if st.form_submit_button("Run", type="primary"):
-            _start(name, sets[chosen], networks, split, limit)
+            _start(name, sets[chosen], networks, split, limit, steps)
 
 
-def _start(name: str, data: Path, networks: list[str], split: str, limit: int) -> None:
+def _start(name: str, data: Path, networks: list[str], split: str, limit: int, steps: int) -> None:
     """Start the command; its blocks and result carry the set's name."""
     if not networks:
         st.warning("Choose at least one network.")
@@ -79,11 +80,12 @@ def _start(name: str, data: Path, networks: list[str], split: str, limit: int) -
     if not re.fullmatch(r"[\w-]+", split):
         st.warning("A split is named with letters, digits, - and _, such as test.")
         return
-    label = re.sub(r"[^\w-]+", "-", f"{data.stem}-{split}-{limit}")
+    label = re.sub(r"[^\w-]+", "-", f"{data.stem}-{split}-{limit}-{steps}")
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     work = data_folder() / "work" / "-".join([name, label, *networks])
     out = own_results() / f"{name}-{label}-{stamp}.parquet"
     arguments = [name, "--data", str(data), "--split", split, "--limit", str(limit)]
+    arguments += ["--steps", str(steps)]
     arguments += ["--network", *networks, "--work", str(work), "--out", str(out)]
     try:
         _machine().start(arguments, work / "messages.log")

@@ -233,7 +233,9 @@ def _whose(who: str, where: str) -> None:
 
 
 def _grid(frame: pd.DataFrame) -> None:
-    st.dataframe(frame, hide_index=True, width="stretch")
+    """Names on the left, numbers on the right."""
+    numbers = {name: st.column_config.TextColumn(alignment="right") for name in frame.columns[1:]}
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=numbers)
 
 
 def _draw_origin(made: Provenance, unreadable: tuple[str, ...]) -> None:

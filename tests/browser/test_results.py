@@ -87,6 +87,13 @@ def caltech_folder(folder: Path) -> Path:
     return folder
 
 
+def start_run(page: Page) -> None:
+    """Few images, few gradient calls."""
+    for label, value in (("Images", "16"), ("Gradient calls", "2")):
+        page.get_by_role("spinbutton", name=re.compile(label)).fill(value)
+    page.get_by_role("button", name="Run", exact=True).click()
+
+
 def test_a_run_is_started_cancelled_taken_up_again_and_shown(
     start_server: Callable[..., str], page: Page, tmp_path: Path
 ) -> None:
@@ -94,15 +101,12 @@ def test_a_run_is_started_cancelled_taken_up_again_and_shown(
     (tmp_path / "sets" / "empty").mkdir()
     page.goto(f"{start_server(XDNN_IMAGE_SETS=str(tmp_path / 'sets'))}/results")
     page.get_by_text("Measure an image set of your own").click()
-    run, images = page.get_by_role("button", name="Run", exact=True), page.get_by_role("spinbutton")
-    images.fill("6")
-    run.click()  # the first of the sets is the empty one
+    start_run(page)  # the first of the sets is the empty one
     expect(page.get_by_text("holds no images; needed is one subfolder a class")).to_be_visible()
     page.get_by_role("button", name="New run").click()
     page.get_by_role("combobox", name="Image set").click()
     page.get_by_role("option", name="made").click()
-    images.fill("6")
-    run.click()
+    start_run(page)
     work = tmp_path / "data" / "work"
     deadline = time.monotonic() + 120
     while not list(work.rglob("images-*.parquet")):
@@ -115,13 +119,12 @@ def test_a_run_is_started_cancelled_taken_up_again_and_shown(
     page.get_by_role("button", name="New run").click()
     page.get_by_role("combobox", name="Image set").click()
     page.get_by_role("option", name="made").click()
-    images.fill("6")
-    run.click()
+    start_run(page)
     expect(page.get_by_text("Finished: the result can be chosen above")).to_be_visible()
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     page.get_by_role("combobox", name="Result").click()
-    page.get_by_role("option", name=re.compile("Own run: table2-made-test-6")).click()
-    expect(page.get_by_text(re.compile("made, test · 6 images"))).to_be_visible()
+    page.get_by_role("option", name=re.compile("Own run: table2-made-test-16-2")).click()
+    expect(page.get_by_text(re.compile("made, test · 16 images"))).to_be_visible()
     assert str(tmp_path) not in page.content(), "folders of the server are nobody's business"
 
 

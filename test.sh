@@ -44,5 +44,5 @@ if [ $# -gt 0 ]; then
 fi
 # The core's tests on all cores; then the browser's one after the other, since the app they drive
 # computes on all cores itself.
-.venv/bin/python -m pytest --ignore=tests/browser --numprocesses=auto --dist=worksteal
+.venv/bin/python -m pytest --ignore=tests/browser --numprocesses=logical --dist=worksteal
 .venv/bin/python -m pytest tests/browser

@@ -103,13 +103,13 @@ def _draw_status(was_running: bool) -> None:
     status = run.status()
     if was_running and status.state != "running":
         st.rerun()  # the page lists the new result
-    st.markdown(f"`python -m xdnn_core {plain_command(run.arguments)}`")
+    st.markdown(f"`python -m xdnn_core {_plain_command(run.arguments)}`")
     if status.state == "running":
         st.progress(status.share, text=_running_text(status))
         st.button("Cancel", icon=":material/stop:", on_click=run.cancel)
         return
     if status.state == "failed":
-        st.error(plain(status.detail), icon=":material/error:")
+        st.error(plain(_without_folders(status.detail)), icon=":material/error:")
     elif status.state == "cancelled":
         st.info(
             f"Cancelled at {status.share:.0%}; the same run started again goes on from there.",
@@ -127,6 +127,13 @@ def _running_text(status: RunStatus) -> str:
     return f"**Running**: {status.detail}{left}"
 
 
-def plain_command(arguments: tuple[str, ...]) -> str:
+def _plain_command(arguments: tuple[str, ...]) -> str:
     """The command with files named, not where they lie on the server."""
     return " ".join(Path(word).name if os.sep in word else word for word in arguments)
+
+
+def _without_folders(sentence: str) -> str:
+    """A sentence of the command without where things lie on the server."""
+    for folder in (Path(os.environ[OFFERED]).resolve(), data_folder()):
+        sentence = sentence.replace(f"{folder}{os.sep}", "")
+    return sentence

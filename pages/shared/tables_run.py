@@ -36,9 +36,10 @@ def draw_run() -> None:
             st.markdown(
                 "On the command line, with any networks and images, on CPU or GPU:  \n"
                 + "  \n".join(f"`{TABLES[name].command}`" for name in _RUNS)
-                + f"  \nResults in `{own_results()}` appear above. Runs from this page are off; "
-                f"the operator of the server turns them on with `{OFFERED}=FOLDER`, which names "
-                "the image sets that may be used."
+                + "  \nResults written as `results/table2-NAME.parquet` in the app's data folder "
+                "(`XDNN_DATA`) appear above. Runs from this page are off; the operator of the "
+                f"server turns them on with `{OFFERED}=FOLDER`, which names the image sets that "
+                "may be used."
             )
             return
         sets = image_sets_in(Path(offered))

@@ -26,17 +26,20 @@ _OTHERS = {
 def main() -> None:
     """Draw the page."""
     with bar:
-        name = st.segmented_control(
+        # The labels are what stands in the address.
+        labels = {card.label: name for name, card in TABLES.items()}
+        label = st.segmented_control(
             "Table",
-            list(TABLES),
-            default=next(iter(TABLES)),
-            format_func=lambda table: TABLES[table].title,
+            list(labels),
+            default=next(iter(labels)),
             required=True,
             key="table",
             bind="query-params",
             persist_state="session",
             label_visibility="collapsed",
         )
+        name = labels[label]
+        st.markdown(f"**{TABLES[name].title}**", width="content")
         result = choose_result(name)
     with body:
         if result is not None:

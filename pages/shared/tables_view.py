@@ -38,24 +38,27 @@ class TableCard:
 
     Attributes
     ----------
+    label
+        On the button and in the address.
     title
-        On the button.
+        What it shows.
     command
         That makes it.
     """
 
+    label: str
     title: str
     command: str
 
 
 TABLES = {
     "table2": TableCard(
-        "Table 2: what removing biases costs", "python -m xdnn_core table2 --data DIR"
+        "Table 2", "What removing biases costs", "python -m xdnn_core table2 --data DIR"
     ),
     "table3": TableCard(
-        "Table 3: attribution quality", "python -m xdnn_core table3 --data DIR --limit 200"
+        "Table 3", "Attribution quality", "python -m xdnn_core table3 --data DIR --limit 200"
     ),
-    "cost": TableCard("B.3: cost of training", "python -m xdnn_core cost"),
+    "cost": TableCard("Cost", "What training with a prior costs", "python -m xdnn_core cost"),
 }
 
 

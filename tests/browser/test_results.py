@@ -18,11 +18,7 @@ from xdnn_core.experiments.table2 import load_table2
 from xdnn_core.experiments.table3 import load_table3
 from xdnn_core.models.zoo import load_model
 
-TABLES = {
-    "table2": "Table 2: what removing biases costs",
-    "table3": "Table 3: attribution quality",
-    "cost": "B.3: cost of training",
-}
+TABLES = {"table2": "Table 2", "table3": "Table 3", "cost": "Cost"}
 
 
 def plain(markdown: str) -> str:
@@ -33,7 +29,7 @@ def plain(markdown: str) -> str:
 def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
     start_server: Callable[..., str], page: Page
 ) -> None:
-    page.goto(f"{start_server()}/results?table=table3")
+    page.goto(f"{start_server()}/results?table=Table+3")
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
     expect(page.get_by_role("link", name="Compare")).to_be_visible()
     expect(page.get_by_text(plain(view.table3_answer(load_table3()[1])))).to_be_visible()
@@ -49,16 +45,16 @@ def test_each_table_says_what_is_stored_and_where_it_is_from(
         "cost": lambda: view.cost_answer(load_cost()),
     }
     page.goto(f"{server}/results")
-    page.get_by_role("radio", name=TABLES[name]).click()
+    page.get_by_role("radio", name=TABLES[name], exact=True).click()
     expect(page.get_by_text(plain(answers[name]()))).to_be_visible()
     expect(page.get_by_text("The paper", exact=True)).to_be_visible()
     expect(page.get_by_text(re.compile(f"python -m xdnn_core {name}"))).not_to_have_count(0)
     expect(page.get_by_test_id("stDataFrame")).to_have_count(2)
-    assert query(page).get("table", "table2") == name
+    assert query(page).get("table", "Table 2") == TABLES[name]
 
 
 def test_the_curves_follow_network_and_metric(server: str, page: Page) -> None:
-    page.goto(f"{server}/results?table=table3")
+    page.goto(f"{server}/results?table=Table+3")
     chart = page.locator(".st-key-table3_curves .js-plotly-plot")
     expect(chart).to_contain_text("Keep positive mask: higher is better")
     expect(chart).to_contain_text("X-Gradient")
@@ -135,7 +131,7 @@ def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, 
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     for name in TABLES:
-        page.goto(f"{server}/results?table={name}")
+        page.goto(f"{server}/results?table={TABLES[name]}")
         expect(page.get_by_text("The paper", exact=True)).to_be_visible()
         assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
     context.close()

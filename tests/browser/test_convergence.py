@@ -36,11 +36,15 @@ def chart(page: Page, key: str) -> Locator:
 
 def curves(page: Page, key: str) -> dict[str, list[list[float]]]:
     """The curves of a chart by name: x and y of each; lines without a name are left out."""
-    # `data` is what the page sent; in `_fullData` Plotly has named the nameless itself.
-    read = """plot => plot._fullData.map((t, i) => [
-        plot.data[i].name ?? "", Array.from(t.x, Number), Array.from(t.y, Number)])"""
-    expect(chart(page, key)).to_be_visible()
-    return {name: [x, y] for name, x, y in chart(page, key).evaluate(read) if name}
+    # `data` is what the page sent; in `_fullData` Plotly has named the nameless itself. A chart
+    # that is being mounted has neither for a moment.
+    read = """selector => {
+        const plot = [...document.querySelectorAll(selector)].find(plot => plot.offsetParent);
+        return plot?._fullData?.map((t, i) => [
+            plot.data[i].name ?? "", Array.from(t.x, Number), Array.from(t.y, Number)]);
+    }"""
+    drawn = page.wait_for_function(read, arg=f".st-key-{key} .js-plotly-plot")
+    return {name: [x, y] for name, x, y in drawn.json_value() if name}
 
 
 def wait_for_curves(page: Page, key: str, wanted: Callable[[set[str]], bool]) -> None:

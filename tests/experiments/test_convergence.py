@@ -70,7 +70,7 @@ def test_each_nested_rule_costs_its_last_count(conv_net: nn.Module, images: Tens
             conv_net, images[:1], 0, rules=(rule,), reference="quick", chunk=300
         )
         nested = rule == "graded"  # the quick reference is among its points
-        shared = 128 if not nested else 0
+        shared = 64 if not nested else 0
         # t = 1, 1/2 and 1/8, 1/64, … lie in several meshes.
         assert 0 <= calls + shared + 1 - found.gradient_calls <= 20
 

@@ -66,8 +66,8 @@ def measure_convergence(
     counts
         Each twice the one before.
     reference
-        "paper": 300 Gauss–Legendre points; "fine": 2,048 graded ones; "quick": 128 graded ones,
-        about 1 % off themselves, for a first picture of few counts.
+        "paper": 300 Gauss–Legendre points; "fine": 2,048 graded ones; "quick": 64 graded ones,
+        1 to 2 % off themselves, for a first picture of few counts.
     captum
         Compute Captum's Gauss–Legendre curve too, which shares nothing.
     chunk

@@ -16,7 +16,7 @@ Reference = Literal["paper", "fine", "quick"]
 REFERENCES: Final[dict[str, tuple[str, int]]] = {
     "paper": ("gauss_legendre", 300),
     "fine": ("graded", 2048),
-    "quick": ("graded", 128),
+    "quick": ("graded", 64),
 }
 
 

@@ -13,6 +13,7 @@ from xdnn_core.__main__ import main
 from xdnn_core.bench import ray as bench
 from xdnn_core.bench.ray import Report, rows_of, table
 from xdnn_core.experiments.convergence import measure_convergence
+from xdnn_core.experiments.convergence_result import REFERENCES
 from xdnn_core.experiments.convergence_result import Convergence
 from xdnn_core.models.zoo import PretrainedModel
 
@@ -152,6 +153,6 @@ def test_everything_is_measured_in_one_run(
     )  # fmt: skip
     report = bench.measure("camera", CPU, 1)
     assert report.sweep_calls == 168
-    assert report.reference_calls == 128
+    assert report.reference_calls == REFERENCES["quick"][1]
     assert report.convergence_calls < report.separate_calls
     assert report.rows[0].measured == 30

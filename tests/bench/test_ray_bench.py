@@ -13,8 +13,7 @@ from xdnn_core.__main__ import main
 from xdnn_core.bench import ray as bench
 from xdnn_core.bench.ray import Report, rows_of, table
 from xdnn_core.experiments.convergence import measure_convergence
-from xdnn_core.experiments.convergence_result import REFERENCES
-from xdnn_core.experiments.convergence_result import Convergence
+from xdnn_core.experiments.convergence_result import REFERENCES, Convergence
 from xdnn_core.models.zoo import PretrainedModel
 
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ def percent(share: float) -> str:
     value = 100 * share
     if value == 0:
         return f"0{_NBSP}%"
-    if abs(value) < 0.01:
+    if abs(value) < 0.001:
         return f"{compact(value)}{_NBSP}%"
     return f"{value:.2g}{_NBSP}%" if abs(value) < 10 else f"{value:.0f}{_NBSP}%"
 

@@ -15,6 +15,10 @@ _CSS = """
 /* A panel: picture, and the numbers beside it, or below it where there is no room. */
 [class*="st-key-panel_"] > div:nth-child(1) { flex: 5 1 180px !important; min-width: 0; }
 [class*="st-key-panel_"] > div:nth-child(2) { flex: 4 1 148px !important; min-width: 0; }
+/* A table of ours and the paper's side by side, or one below the other where there is no room. */
+.st-key-beside_the_paper [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+.st-key-beside_the_paper [data-testid="stColumn"]:nth-child(1) { flex: 3 1 600px; }
+.st-key-beside_the_paper [data-testid="stColumn"]:nth-child(2) { flex: 2 1 400px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }

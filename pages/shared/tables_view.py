@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.charts import CONFIG, colour, figure
 from pages.shared.page import Theme
@@ -26,10 +27,13 @@ from xdnn_core.metrics.masking import MASKING_METRICS
 from xdnn_core.priors.runs import data_folder
 
 OWN_RESULTS = "results"  # in the user's data folder
-_COLOURS = {
-    "ig": ("blue", "solid"), "random": ("grey", "dot"), "gradient": ("purple", "dash"),
-    "eg_1": ("green", "dashdot"), "fast": ("orange", "solid"),
+# Colour, dash, width; Integrated Gradients is wide so that it is seen below a curve on top of it.
+_LINES = {
+    "ig": ("blue", "solid", 5), "random": ("grey", "dot", 2), "gradient": ("purple", "dash", 2),
+    "eg_1": ("green", "dashdot", 2), "fast": ("orange", "solid", 2),
 }  # fmt: skip
+
+_RATIO_TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _load(name: str, file: Path, changed: float) -> Table2 | Table3 | Cost:
 
 def _draw_table2(table: Table2, theme: Theme) -> None:
     st.markdown(view.table2_answer(table))
-    ours, theirs = st.columns([3, 2], border=True, wrap=True)
+    ours, theirs = _beside_the_paper()
     with ours:
         _whose("Here", table.provenance.data_set)
         of_batches = st.segmented_control(
@@ -149,7 +153,7 @@ def _draw_table3(table: Table3, theme: Theme) -> None:
         label_visibility="collapsed",
     )
     is_x = view.is_x_network(table, network)
-    ours, theirs = st.columns([3, 2], border=True, wrap=True)
+    ours, theirs = _beside_the_paper()
     with ours:
         _whose("Here", table.provenance.data_set)
         _grid(view.table3_frame(table, network))
@@ -181,13 +185,13 @@ def _draw_curves(table: Table3, network: str, theme: Theme) -> None:
         is_x = view.is_x_network(table, network)
         for method in QUALITY_METHODS:
             quality = table.quality(network, method, name)
-            ink, dash = _COLOURS[method]
+            ink, dash, width = _LINES[method]
             made.add_scatter(
                 x=metric.fractions,
                 y=quality.curve,
                 name=view.method_title(method, is_x, table.steps),
                 mode="lines",
-                line={"color": colour(ink, theme), "dash": dash},
+                line={"color": colour(ink, theme), "dash": dash, "width": width},
                 hovertemplate="%{y:.3g}",
             )
         _label(made, metric.score)
@@ -204,7 +208,7 @@ def _label(made: go.Figure, score: str) -> None:
 
 def _draw_cost(cost: Cost, theme: Theme) -> None:
     st.markdown(view.cost_answer(cost))
-    ours, theirs = st.columns([3, 2], border=True, wrap=True)
+    ours, theirs = _beside_the_paper()
     with ours:
         title = view.network_titles([cost.network])[cost.network]
         _whose("Here", f"{title}, {cost.batch} images a step")
@@ -213,22 +217,40 @@ def _draw_cost(cost: Cost, theme: Theme) -> None:
     with theirs:
         _whose("The paper", COST_SETTING)
         _grid(view.cost_published())
-        st.caption("Another network on another machine: compare the ratio.")
-    made = figure("Time and memory of a step, as multiples of one without a prior", 330)
-    titles = [step.title for step in cost.steps]
-    for name, ink, values in (
-        ("time", "blue", [step.time_ratio for step in cost.steps]),
-        ("peak memory", "orange", [step.memory_ratio for step in cost.steps]),
-    ):
-        made.add_bar(
-            x=titles, y=values, name=name, marker={"color": colour(ink, theme)},
-            hovertemplate="%{y:.2f}",
-        )  # fmt: skip
-    made.update_layout(showlegend=True, barmode="group")
-    made.update_yaxes(title="× plain step")
-    with st.container(border=True):
-        st.plotly_chart(made, key="cost_bars", config=CONFIG, alt="Cost of a training step")
+        st.caption(f"{view.cost_published_answer()} Another network on another machine.")
+    _draw_ratios(cost, theme)
     _draw_origin(cost.provenance, ())
+
+
+def _draw_ratios(cost: Cost, theme: Theme) -> None:
+    """Time and memory as multiples, from about 1 to over 100, hence on a logarithmic axis."""
+    made = figure(
+        "Time and memory of a step, as multiples of one without a prior", 330,
+        hovermode="closest", showlegend=True,
+    )  # fmt: skip
+    titles = [step.title for step in cost.steps]
+    for name, ink, symbol, values in (
+        ("time", "blue", "circle", [step.time_ratio for step in cost.steps]),
+        ("peak memory", "orange", "diamond", [step.memory_ratio for step in cost.steps]),
+    ):
+        made.add_scatter(
+            x=values,
+            y=titles,
+            name=name,
+            mode="markers",
+            marker={"color": colour(ink, theme), "symbol": symbol, "size": 11},
+            hovertemplate="%{y}: %{x:.2f}",
+        )
+    made.update_xaxes(title="× plain step", type="log", tickvals=_RATIO_TICKS)
+    made.update_yaxes(autorange="reversed", automargin=True, showgrid=True)
+    with st.container(border=True):
+        st.plotly_chart(made, key="cost_ratios", config=CONFIG, alt="Cost of a training step")
+
+
+def _beside_the_paper() -> Sequence[DeltaGenerator]:
+    """Two cards, ours and the paper's, one below the other where a table would be cut off."""
+    with st.container(key="beside_the_paper"):
+        return st.columns([3, 2], border=True)
 
 
 def _whose(who: str, where: str) -> None:

@@ -17,7 +17,7 @@ from xdnn_core.experiments.table2 import BiasCost, Table2
 from xdnn_core.experiments.table3 import QUALITY_METHODS, Quality, Table3
 from xdnn_core.metrics.masking import MASKING_METRICS
 from xdnn_core.models.catalogue import available_models
-from xdnn_core.wording import duration, percent
+from xdnn_core.wording import duration, percent, times
 
 _MEGABYTE: Final = 1024**2
 _NBSP: Final = "\u00a0"
@@ -251,4 +251,13 @@ def cost_published() -> pd.DataFrame:
             "time": [duration(step.seconds) for step in COST],
             "peak memory": [f"{step.gigabytes:.2f}{_NBSP}GB" for step in COST],
         }
+    )
+
+
+def cost_published_answer() -> str:
+    """How the paper's two priors compare."""
+    many, one = COST
+    return (
+        f"There {many.title} takes {times(many.seconds / one.seconds)} the time and "
+        f"{times(many.gigabytes / one.gigabytes)} the memory of {one.title}."
     )

@@ -1,12 +1,16 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and folders that belong to one run."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from xdnn_core.errors import UserError
 
 
 @contextmanager
@@ -22,3 +26,35 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def claim_folder(folder: Path, note: Mapping[str, Any], file_name: str) -> None:
+    """Note what a folder's files are of, or check that they are of the same.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    note
+        What its files are of; plain values.
+    file_name
+        Of the note.
+
+    Raises
+    ------
+    UserError
+        If they are of something else.
+    """
+    file = folder / file_name
+    mine = json.loads(json.dumps(note))
+    if file.is_file():
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        differing = [key for key in mine if theirs.get(key) != mine[key]]
+        if differing:
+            raise UserError(
+                f"{folder} holds the blocks of another run (it differs in {', '.join(differing)}); "
+                "give another --work folder or delete this one."
+            )
+        return
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(mine, indent=1), encoding="utf-8")

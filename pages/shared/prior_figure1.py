@@ -14,7 +14,7 @@ from pages.shared.prior_text import plain
 from pages.shared.terms import explain
 from xdnn_core.assets import RESULTS
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results
+from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results, plus_minus
 from xdnn_core.priors.live_controls import decimal_label
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.runs import data_folder
@@ -103,6 +103,8 @@ def _draw_notes(figure: Figure1) -> None:
     st.markdown("**What to know, and where the order differs from the paper's**")
     notes = [plain(note) for note in figure.notes] or ["The paper's cohort, and the same order."]
     st.markdown("\n".join(f"- {note}" for note in notes))
+    made = figure.origin
+    st.caption(f"Measured: {made.hardware} · {made.date[:10]}. `{made.command}`")
 
 
 def _draw(figure: go.Figure, key: str) -> None:
@@ -134,7 +136,7 @@ def _methods(scores: Sequence[Score], theme: Theme) -> go.Figure:
 
 
 def _add_point(
-    figure: go.Figure, score: Score, row: float, mean: float, two_sem: float, ours: bool,
+    figure: go.Figure, score: Score, row: float, mean: float, two_sem: float | None, ours: bool,
     theme: Theme,
 ) -> None:  # fmt: skip
     """One score with its error bar; the first of each kind is in the legend."""
@@ -149,7 +151,7 @@ def _add_point(
             "size": 10, "color": shade, "symbol": "circle" if ours else "circle-open",
             "line": {"width": 2, "color": shade},
         },
-        hovertemplate=f"{score.title}: {_plus_minus(mean, two_sem)}{told}<extra>{whose}</extra>",
+        hovertemplate=f"{score.title}: {plus_minus(mean, two_sem)}{told}<extra>{whose}</extra>",
         name=whose,
         showlegend=whose not in [trace.name for trace in figure.data],
     )  # fmt: skip
@@ -247,9 +249,9 @@ def _draw_table(scores: Sequence[Score]) -> None:
         {
             "method": [score.title for score in unique],
             "λ": [_strength(score) for score in unique],
-            "here": [_plus_minus(score.mean, score.two_sem) for score in unique],
+            "here": [plus_minus(score.mean, score.two_sem) for score in unique],
             "paper": [
-                _plus_minus(score.paper.mean, score.paper.two_sem) if score.paper else "–"
+                plus_minus(score.paper.mean, score.paper.two_sem) if score.paper else "–"
                 for score in unique
             ],
             "validation": [f"{score.validation_mean:.4f}" for score in unique],
@@ -265,10 +267,6 @@ def _strength(score: Score) -> str:
     return decimal_label(score.strength) if regularised else "–"
 
 
-def _plus_minus(mean: float, two_sem: float) -> str:
-    return f"{mean:.4f}" if two_sem != two_sem else f"{mean:.4f} ± {two_sem:.4f}"
-
-
-def _error(two_sem: float) -> float:
+def _error(two_sem: float | None) -> float:
     """Length of an error bar; none where none was published."""
-    return 0.0 if two_sem != two_sem else two_sem
+    return two_sem or 0.0

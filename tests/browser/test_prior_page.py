@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.driving import sideways_overflow
@@ -99,7 +100,7 @@ def test_figure_1_shows_both_panels_beside_the_paper(
     cohort = load_cohort("nhefs")
     config = SweepConfig(hidden=(8,), epochs=3)
     results = run_figure1(cohort, 3, references=(1, 2, 4), config=config, device="cpu", workers=1)
-    figure = summarise(results, cohort)
+    figure = summarise(results, cohort, torch.device("cpu"))
     save_results(tmp_path / "data" / "results" / "figure1-nhefs.parquet", results, figure)
     own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates"
     page.goto(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tests.priors.small_cohorts import make_cohort
 from xdnn_core.errors import UserError
@@ -19,6 +20,7 @@ from xdnn_core.experiments.figure1_summary import (
     summarise,
 )
 
+CPU = torch.device("cpu")
 MEANS = {
     "none": 0.70, "none_without_bias": 0.69, "rrr": 0.71, "gradient": 0.72,
     "expected_gradients:1": 0.75, "x_gradient": 0.74, "expected_gradients:2": 0.76,
@@ -51,7 +53,7 @@ def made_results(replicates: int = 4) -> pd.DataFrame:
 
 
 def test_both_panels_at_the_strength_validation_chose() -> None:
-    figure = summarise(made_results(), make_cohort())
+    figure = summarise(made_results(), make_cohort(), CPU)
     assert [score.method for score in figure.methods] == list(FIGURE_METHODS)
     assert [score.samples for score in figure.references] == [1, 2]
     x = figure.methods[-1]
@@ -64,7 +66,7 @@ def test_both_panels_at_the_strength_validation_chose() -> None:
 
 
 def test_says_which_cohort_and_where_the_order_differs() -> None:
-    figure = summarise(made_results(), make_cohort())
+    figure = summarise(made_results(), make_cohort(), CPU)
     assert "not on the paper's NHANES I matrix" in figure.notes[0]
     differing = [note for note in figure.notes if "in the paper below" in note]
     assert len(differing) == 2
@@ -79,14 +81,14 @@ def test_replicates_without_a_score_are_counted() -> None:
     results = made_results()
     at = (results["method"] == "none") & (results["replicate"] == 0)
     results.loc[at, ["test_auc", "validation_auc"]] = np.nan
-    figure = summarise(results, make_cohort())
+    figure = summarise(results, make_cohort(), CPU)
     assert (figure.methods[0].replicates, figure.methods[0].undefined) == (3, 1)
     assert "No prior: 1 replicates have no ROC-AUC and are left out." in figure.notes
 
 
 def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
     results = made_results()
-    figure = summarise(results, make_cohort())
+    figure = summarise(results, make_cohort(), CPU)
     path = tmp_path / "figure1.parquet"
     save_results(path, results, figure)
     again, loaded = load_results(path)
@@ -97,7 +99,7 @@ def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no result of figure1"):
         load_results(tmp_path / "other.parquet")
     (tmp_path / "cut.parquet").write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match="no result of figure1"):
+    with pytest.raises(UserError, match="not a readable Parquet file"):
         load_results(tmp_path / "cut.parquet")
     with pytest.raises(UserError, match="is not there"):
         load_results(tmp_path / "none.parquet")

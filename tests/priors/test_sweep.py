@@ -12,11 +12,11 @@ import pytest
 
 from tests.priors.small_cohorts import cohort_of, double_splits, make_cohort
 from xdnn_core.data.splitting import split_cohort
+from xdnn_core.errors import UserError
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import (
     SweepConfig,
-    SweepError,
     choose_strengths,
     plan_cells,
     run_sweep,
@@ -121,9 +121,9 @@ def test_a_kill_loses_no_finished_block(tmp_path: Path) -> None:
 
 def test_a_folder_belongs_to_one_sweep(tmp_path: Path) -> None:
     small_sweep(tmp_path, replicates=2)
-    with pytest.raises(SweepError, match=r"another sweep \(it differs in epochs\)"):
+    with pytest.raises(UserError, match=r"another run \(it differs in epochs\)"):
         small_sweep(tmp_path, config=SweepConfig(hidden=(8, 4), epochs=7))
-    with pytest.raises(SweepError, match="differs in cohort"):
+    with pytest.raises(UserError, match="differs in cohort"):
         run_sweep(make_cohort(seed=1), METHODS, (1.0,), 2, folder=tmp_path, config=CONFIG)
 
 
@@ -134,7 +134,7 @@ def test_nothing_asked_for() -> None:
         (("x_gradient",), (0.0,), 1),
         (("x_gradient",), (1.0,), 0),
     ):
-        with pytest.raises(SweepError):
+        with pytest.raises(UserError):
             plan_cells(methods, strengths, replicates, 8)
 
 

@@ -6,7 +6,6 @@ whole. A note in the folder says what the blocks are of; those of another run ar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from xdnn_core.errors import UserError
-from xdnn_core.files import replacing
+from xdnn_core.files import claim_folder, replacing
 from xdnn_core.processes import Worker
 
 # Makes the rows of a block; calls the function with the share of the block that is done, 0 to 1.
@@ -46,19 +45,7 @@ class BlockFolder:
         UserError
             If they are of another run.
         """
-        file = self.path / "run.json"
-        mine = json.loads(json.dumps(self.note))
-        if file.is_file():
-            theirs = json.loads(file.read_text(encoding="utf-8"))
-            differing = [key for key in mine if theirs.get(key) != mine[key]]
-            if differing:
-                raise UserError(
-                    f"{self.path} holds the blocks of another run (it differs in "
-                    f"{', '.join(differing)}); give another --work folder or delete this one."
-                )
-            return
-        with replacing(file) as temporary:
-            temporary.write_text(json.dumps(mine, indent=1), encoding="utf-8")
+        claim_folder(self.path, self.note, "run.json")
 
     def file_of(self, images: Sequence[int]) -> Path:
         """Where the block of these images lies."""

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from xdnn_core.data.cohort import Cohort
 from xdnn_core.data.cohorts import load_cohort
+from xdnn_core.device import resolve_device
 from xdnn_core.experiments.figure1_summary import (
     FIGURE_METHODS,
     describe,
@@ -153,7 +154,7 @@ def main(args: argparse.Namespace) -> int:
             workers=args.workers,
             progress=bar.show,
         )
-    figure = summarise(results, cohort)
+    figure = summarise(results, cohort, resolve_device(args.device))
     save_results(out, results, figure)
     print(describe(figure))
     print(f"\nWritten to {out}")

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+import torch
 
 from xdnn_core.data.cohort import Cohort
-from xdnn_core.errors import UserError
-from xdnn_core.files import replacing
+from xdnn_core.experiments.provenance import Origin, load_result, origin, save_result
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import choose_strengths
 
 FIGURE_METHODS: Final = (
     "none", "none_without_bias", "rrr", "gradient", "expected_gradients:1", "x_gradient",
 )  # fmt: skip
-_METADATA: Final = b"xdnn"
 
 
 @dataclass(frozen=True)
 class PaperValue:
     """A number of the paper: mean test ROC-AUC over 200 replicates and twice its standard error.
 
-    `two_sem` is NaN where it was not published.
+    `two_sem` is None where it was not published.
     """
 
     mean: float
-    two_sem: float
+    two_sem: float | None
 
 
 # Recomputed from the authors' published per-replicate results (Hesse et al. 2021, Figure 1).
 PAPER: Final[dict[str, PaperValue]] = {
     "none": PaperValue(0.7077, 0.0042),
     "none_without_bias": PaperValue(0.7056, 0.0047),
-    "x_gradient": PaperValue(0.7673, float("nan")),
+    "x_gradient": PaperValue(0.7673, None),
     "expected_gradients:1": PaperValue(0.7486, 0.0058),
     "expected_gradients:2": PaperValue(0.7518, 0.0059),
     "expected_gradients:4": PaperValue(0.7603, 0.0054),
@@ -112,6 +109,8 @@ class Figure1:
     notes
         A sentence for each pair of methods whose order differs from the paper's, and for what
         else a reader should know.
+    origin
+        How it was made.
     """
 
     cohort: str
@@ -123,9 +122,10 @@ class Figure1:
     methods: tuple[Score, ...]
     references: tuple[Score, ...]
     notes: tuple[str, ...]
+    origin: Origin
 
 
-def summarise(results: pd.DataFrame, cohort: Cohort) -> Figure1:
+def summarise(results: pd.DataFrame, cohort: Cohort, device: torch.device) -> Figure1:
     """Reduce per-replicate results to the two panels.
 
     Parameters
@@ -134,6 +134,8 @@ def summarise(results: pd.DataFrame, cohort: Cohort) -> Figure1:
         From `run_figure1`.
     cohort
         That they were trained on.
+    device
+        Where.
 
     Returns
     -------
@@ -156,6 +158,7 @@ def summarise(results: pd.DataFrame, cohort: Cohort) -> Figure1:
         methods=methods,
         references=tuple(by_references),
         notes=(*_caveats(cohort, methods), *_order_notes([*methods, *by_references])),
+        origin=origin(device),
     )
 
 
@@ -219,11 +222,8 @@ def _order_notes(scores: list[Score]) -> list[str]:
 
 
 def save_results(path: Path, results: pd.DataFrame, figure: Figure1) -> None:
-    """Write the per-replicate results with the summary in the file's metadata, atomically."""
-    table = pa.Table.from_pandas(results, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), _METADATA: json.dumps(asdict(figure)).encode()}
-    with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    """Write the per-replicate results with the summary, as every command does."""
+    save_result(path, results, figure, "figure1")
 
 
 def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
@@ -234,24 +234,14 @@ def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
     UserError
         If the file is not there or no such result.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not there; make it with python -m xdnn_core figure1.")
-    try:
-        table = pq.read_table(path)
-        stored = (table.schema.metadata or {}).get(_METADATA)
-    except pa.ArrowInvalid:  # no Parquet file at all
-        stored = None
-    if stored is None:
-        raise UserError(
-            f"{path} is no result of figure1; make it with python -m xdnn_core figure1."
-        )
-    values = json.loads(stored)
+    results, values = load_result(path, "figure1")
     for panel in ("methods", "references"):
         values[panel] = tuple(
             Score(**score | {"paper": PaperValue(**score["paper"]) if score["paper"] else None})
             for score in values[panel]
         )
-    return table.to_pandas(), Figure1(**values | {"notes": tuple(values["notes"])})
+    values |= {"notes": tuple(values["notes"]), "origin": Origin(**values["origin"])}
+    return results, Figure1(**values)
 
 
 def describe(figure: Figure1) -> str:
@@ -264,15 +254,17 @@ def describe(figure: Figure1) -> str:
     ]
     shown = dict.fromkeys([*figure.methods, *figure.references])
     for score in shown:
-        paper = "" if score.paper is None else _plus_minus(score.paper.mean, score.paper.two_sem)
+        paper = "" if score.paper is None else plus_minus(score.paper.mean, score.paper.two_sem)
         strength = f"{score.strength:g}" if parse_method(score.method).card.regularised else "–"
         lines.append(
-            f"{score.title:<34}{strength:>7}{_plus_minus(score.mean, score.two_sem):>20}"
+            f"{score.title:<34}{strength:>7}{plus_minus(score.mean, score.two_sem):>20}"
             f"{paper:>20}{score.gini:>8.3f}"
         )
     return "\n".join([*lines, "", "± is two standard errors. λ was chosen on validation scores.",
                       *figure.notes])  # fmt: skip
 
 
-def _plus_minus(mean: float, two_sem: float) -> str:
-    return f"{mean:.4f}" if two_sem != two_sem else f"{mean:.4f} ± {two_sem:.4f}"
+def plus_minus(mean: float, two_sem: float | None) -> str:
+    """A mean with twice its standard error, where there is one."""
+    known = two_sem is not None and not math.isnan(two_sem)
+    return f"{mean:.4f} ± {two_sem:.4f}" if known else f"{mean:.4f}"

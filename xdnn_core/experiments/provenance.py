@@ -30,7 +30,7 @@ _COMMAND: Final = b"xdnn_command"
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Origin:
     """How a result was made.
 
     Attributes
@@ -41,28 +41,34 @@ class Provenance:
         When it was finished, ISO 8601, UTC.
     hardware
         Device and CPU threads.
+    """
+
+    command: str
+    date: str
+    hardware: str
+
+
+@dataclass(frozen=True)
+class Provenance(Origin):
+    """How a result over images was made.
+
+    Attributes
+    ----------
     data_set
         Name of the image set and its split.
     images
         How many images it is over.
     """
 
-    command: str
-    date: str
-    hardware: str
     data_set: str
     images: int
 
 
-def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
+def origin(device: torch.device) -> Origin:
     """Describe the result that is being made now.
 
     Parameters
     ----------
-    data_set
-        Name of the image set and its split.
-    images
-        How many images it is over.
     device
         Where it was computed.
     """
@@ -73,13 +79,26 @@ def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
         hardware = torch.cuda.get_device_name(device)
     else:
         hardware = f"{platform.machine()} CPU, {torch.get_num_threads()} of {os.cpu_count()} cores"
-    return Provenance(
+    return Origin(
         command=_command(),
         date=now.isoformat(timespec="seconds"),
         hardware=f"{hardware}, torch {torch.__version__}",
-        data_set=data_set,
-        images=images,
     )
+
+
+def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
+    """Describe the result over images that is being made now.
+
+    Parameters
+    ----------
+    data_set
+        Name of the image set and its split.
+    images
+        How many images it is over.
+    device
+        Where it was computed.
+    """
+    return Provenance(**asdict(origin(device)), data_set=data_set, images=images)
 
 
 def _command() -> str:

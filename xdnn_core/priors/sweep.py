@@ -7,7 +7,6 @@ next, so a sweep that is cut short has the same number of replicates everywhere.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -22,7 +21,7 @@ import torch
 from xdnn_core.data.cohort import Cohort
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
-from xdnn_core.files import replacing
+from xdnn_core.files import claim_folder, replacing
 from xdnn_core.models.mlp import PAPER_HIDDEN, MLPConfig
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.methods import PriorMethod, parse_method
@@ -34,10 +33,6 @@ _CPU_BLOCK = 8
 _GPU_BLOCK = 200
 
 SweepProgress = Callable[[float, float, str], None]
-
-
-class SweepError(UserError):
-    """A sweep that cannot be run or resumed; says what to do."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +128,9 @@ def run_sweep(
 
     Raises
     ------
-    SweepError
-        If nothing is asked for, or the folder belongs to another sweep.
-    ValueError
-        If a method is unknown or the cohort too small.
+    UserError
+        If nothing is asked for, the folder belongs to another sweep, a method is unknown or the
+        cohort too small.
     """
     config = config or SweepConfig()
     chosen = resolve_device(device)
@@ -145,7 +139,7 @@ def run_sweep(
     workers = workers or (usable_cores() if on_cpu else 1)
     cells = plan_cells(methods, strengths, replicates, block)
     if folder is not None:
-        _claim_folder(folder, cohort, config)
+        claim_folder(folder, asdict(config) | {"cohort": cohort.fingerprint}, "sweep.json")
     total = sum(_cost(cell, cohort, config) for cell in cells)
     results = {cell: frame for cell in cells if (frame := _stored(folder, cell)) is not None}
     done = sum(_cost(cell, cohort, config) for cell in results)
@@ -173,15 +167,15 @@ def plan_cells(
 
     Raises
     ------
-    SweepError
+    UserError
         If there are no methods, strengths or replicates, or a strength is not positive.
     """
     chosen = [parse_method(method) for method in methods]
     if not chosen or replicates < 1 or block < 1:
-        raise SweepError("Give at least one method and one replicate.")
+        raise UserError("Give at least one method and one replicate.")
     bad = [strength for strength in strengths if not 0 < strength < math.inf]
     if bad or (not strengths and any(method.card.regularised for method in chosen)):
-        raise SweepError(f"Strengths are {list(strengths)}; give one or more numbers above 0.")
+        raise UserError(f"Strengths are {list(strengths)}; give one or more numbers above 0.")
     return [
         Cell(method, strength, first, min(first + block, replicates))
         for first in range(0, replicates, block)
@@ -223,23 +217,6 @@ def choose_strengths(results: pd.DataFrame) -> dict[str, float]:
         key = PriorMethod(str(name), int(samples)).key
         chosen[key] = float(means.idxmax()) if len(table) else float("nan")
     return chosen
-
-
-def _claim_folder(folder: Path, cohort: Cohort, config: SweepConfig) -> None:
-    """Note what the folder's blocks are of, or check that they are of the same."""
-    note = folder / "sweep.json"
-    mine = json.loads(json.dumps(asdict(config) | {"cohort": cohort.fingerprint}))
-    if note.is_file():
-        theirs = json.loads(note.read_text(encoding="utf-8"))
-        differing = [key for key in mine if theirs.get(key) != mine[key]]
-        if differing:
-            raise SweepError(
-                f"{folder} holds the blocks of another sweep (it differs in "
-                f"{', '.join(differing)}); give another folder or delete this one."
-            )
-        return
-    with replacing(note) as temporary:
-        temporary.write_text(json.dumps(mine, indent=1), encoding="utf-8")
 
 
 def _stored(folder: Path | None, cell: Cell) -> pd.DataFrame | None:

@@ -56,10 +56,10 @@ if TYPE_CHECKING:
     )
     from xdnn_core.priors.methods import PriorMethod as PriorMethod
     from xdnn_core.priors.sweep import (
-        SweepConfig as SweepConfig,
         choose_strengths as choose_strengths,
         run_sweep as run_sweep,
     )
+    from xdnn_core.priors.sweep_cells import SweepConfig as SweepConfig
     from xdnn_core.priors.trainer import LiveTrainer as LiveTrainer
 
 _HOME = {
@@ -75,7 +75,7 @@ _HOME = {
     "PriorMethod": "priors.methods",
     "RaySweep": "attribution.ray",
     "Snapshot": "priors.live_state",
-    "SweepConfig": "priors.sweep",
+    "SweepConfig": "priors.sweep_cells",
     "UserError": "errors",
     "attribution_prior_loss": "priors.loss",
     "available_models": "models.zoo",

@@ -21,7 +21,7 @@ from tests.browser.prior_page import CHART, address, open_page, press, state
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
 from xdnn_core.experiments.figure1_summary import save_results, summarise
-from xdnn_core.priors.sweep import SweepConfig
+from xdnn_core.priors.sweep_cells import SweepConfig
 
 
 def test_kept_runs_are_renamed_exported_deleted_and_brought_back(server: str, page: Page) -> None:

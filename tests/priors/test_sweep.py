@@ -16,12 +16,12 @@ from xdnn_core.errors import UserError
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import (
-    SweepConfig,
     choose_strengths,
     plan_cells,
     run_sweep,
     sweep_cost,
 )
+from xdnn_core.priors.sweep_cells import SweepConfig
 
 CONFIG = SweepConfig(hidden=(8, 4), epochs=6)
 METHODS = ("none", "x_gradient", "expected_gradients:2")

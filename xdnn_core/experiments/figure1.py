@@ -28,12 +28,12 @@ from xdnn_core.experiments.figure1_summary import (
 )
 from xdnn_core.priors.sweep import (
     PAPER_STRENGTHS,
-    SweepConfig,
     SweepProgress,
     choose_strengths,
     run_sweep,
     sweep_cost,
 )
+from xdnn_core.priors.sweep_cells import SweepConfig
 
 REFERENCES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 

@@ -21,6 +21,7 @@ from xdnn_core.priors.runs import data_folder
 from xdnn_core.priors.sweep_summary import StrengthScore, strength_scores
 
 _COMMAND = "python -m xdnn_core figure1 --cohort nhefs --out assets/results/figure1-nhefs.parquet"
+_FIRST = "figure1-nhefs.parquet"
 _OWN = "results"  # in the user's data folder: results of own runs of the command
 _HEIGHT = 330
 
@@ -71,9 +72,10 @@ def draw_figure1() -> None:
 
 
 def _files() -> list[Path]:
-    """Results that come with the app, then the user's own."""
+    """Results that come with the app, the default cohort's first, then the user's own."""
     folders = (RESULTS, data_folder() / _OWN)
-    return [file for folder in folders for file in sorted(folder.glob("figure1-*.parquet"))]
+    found = [file for folder in folders for file in sorted(folder.glob("figure1-*.parquet"))]
+    return sorted(found, key=lambda file: file != RESULTS / _FIRST)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -68,13 +68,13 @@ def test_both_panels_at_the_strength_validation_chose() -> None:
 def test_says_which_cohort_and_where_the_order_differs() -> None:
     figure = summarise(made_results(), make_cohort(), CPU)
     assert "not on the paper's NHANES I matrix" in figure.notes[0]
-    differing = [note for note in figure.notes if "in the paper below" in note]
-    assert len(differing) == 2
-    assert differing[0].startswith(
-        "Expected Gradients (k = 1) (0.750) is above X-Gradient (0.740) here, in the paper below "
-        "(0.749 and 0.767)"
+    first, second = (note for note in figure.notes if "in the paper below" in note)
+    assert first == (
+        "Expected Gradients (k = 1) (0.750, paper 0.749) is above X-Gradient (0.740, paper 0.767) "
+        "here, in the paper below. Within two standard errors here: the difference to X-Gradient."
     )
-    assert "within two standard errors" in differing[0]
+    assert second.startswith("Expected Gradients (k = 2) (0.760, paper 0.752) is above X-Gradient")
+    assert "standard errors" not in second
 
 
 def test_replicates_without_a_score_are_counted() -> None:

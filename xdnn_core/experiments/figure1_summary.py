@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -107,8 +107,8 @@ class Figure1:
     references
         Right panel: Expected Gradients by k, all at the strength chosen for k = 1.
     notes
-        A sentence for each pair of methods whose order differs from the paper's, and for what
-        else a reader should know.
+        What a reader should know, and a sentence for each method that is above others here and
+        below them in the paper.
     origin
         How it was made.
     """
@@ -199,26 +199,44 @@ def _caveats(cohort: Cohort, methods: tuple[Score, ...]) -> list[str]:
 
 
 def _order_notes(scores: list[Score]) -> list[str]:
-    """Pairs of methods whose order here is not the paper's, each pair once."""
-    known = {score.method: score for score in scores if score.paper is not None}
+    """For every method that is above others here and below them in the paper, a sentence."""
+    known = list({score.method: score for score in scores if score.paper is not None}.values())
     notes = []
-    for first, second in combinations(known.values(), 2):
-        assert first.paper is not None
-        assert second.paper is not None
-        here, there = first.mean - second.mean, first.paper.mean - second.paper.mean
-        if here * there >= 0:
+    for high in known:
+        passed = [low for low in known if _order_differs(high, low)]
+        if not passed:
             continue
-        high, low = (first, second) if here > 0 else (second, first)
-        above, below = high.paper, low.paper
-        assert above is not None
-        assert below is not None
-        within = abs(here) <= (first.two_sem**2 + second.two_sem**2) ** 0.5
-        notes.append(
-            f"{high.title} ({high.mean:.3f}) is above {low.title} ({low.mean:.3f}) here, in the "
-            f"paper below ({above.mean:.3f} and {below.mean:.3f})"
-            + ("; the difference here is within two standard errors." if within else ".")
+        note = (
+            f"{high.title} ({_both_means(high)}) is above "
+            f"{_listed([f'{low.title} ({_both_means(low)})' for low in passed])} here, in the "
+            "paper below."
         )
+        close = [low.title for low in passed if _within_two_sem(high, low)]
+        if close:
+            note += f" Within two standard errors here: the difference to {_listed(close)}."
+        notes.append(note)
     return notes
+
+
+def _order_differs(high: Score, low: Score) -> bool:
+    """Whether the first is above the second here and below it in the paper."""
+    assert high.paper is not None
+    assert low.paper is not None
+    return high.mean > low.mean and high.paper.mean < low.paper.mean
+
+
+def _within_two_sem(first: Score, second: Score) -> bool:
+    return abs(first.mean - second.mean) <= math.hypot(first.two_sem, second.two_sem)
+
+
+def _both_means(score: Score) -> str:
+    assert score.paper is not None
+    return f"{score.mean:.3f}, paper {score.paper.mean:.3f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def save_results(path: Path, results: pd.DataFrame, figure: Figure1) -> None:

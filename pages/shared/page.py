@@ -19,6 +19,8 @@ _CSS = """
 .st-key-beside_the_paper [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 .st-key-beside_the_paper [data-testid="stColumn"]:nth-child(1) { flex: 3 1 600px; }
 .st-key-beside_the_paper [data-testid="stColumn"]:nth-child(2) { flex: 2 1 400px; }
+[class*="st-key-wrap_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+[class*="st-key-wrap_"] [data-testid="stColumn"] { flex: 1 1 460px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }

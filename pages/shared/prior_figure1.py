@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.page import Theme, current_theme
 from pages.shared.prior_charts import colour
@@ -14,7 +15,7 @@ from pages.shared.prior_text import plain
 from pages.shared.terms import explain
 from xdnn_core.assets import RESULTS
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results, plus_minus
+from xdnn_core.experiments.figure1_summary import Figure1, Score, answer, load_results, plus_minus
 from xdnn_core.priors.live_controls import decimal_label
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.runs import data_folder
@@ -55,20 +56,26 @@ def draw_figure1() -> None:
     figure, by_strength = found[chosen]
     theme = current_theme()
     _draw_words(figure)
-    left, right = st.columns(2, border=True, wrap=True)
+    left, right = _two_cards("panels")
     with left:
         st.markdown("**Methods**, each at the λ that validation chose")
         _draw(_methods(figure.methods, theme), "methods")
     with right:
         st.markdown("**Expected Gradients by references k**, beside X-Gradient's one gradient")
         _draw(_references(figure, theme), "references")
-    left, right = st.columns(2, border=True, wrap=True)
+    left, right = _two_cards("strengths")
     with left:
         st.markdown("**Methods by λ**; the ring is the λ that validation chose")
         _draw(_strengths(by_strength, theme), "strengths")
     with right:
         _draw_table([*figure.methods, *figure.references])
     _draw_notes(figure)
+
+
+def _two_cards(name: str) -> Sequence[DeltaGenerator]:
+    """Side by side, or one below the other in a narrow window."""
+    with st.container(key=f"wrap_{name}"):
+        return st.columns(2, border=True)
 
 
 def _files() -> list[Path]:
@@ -91,8 +98,9 @@ def _title(file: Path, figure: Figure1) -> str:
 
 
 def _draw_words(figure: Figure1) -> None:
-    """Which cohort it is, and what is shown."""
-    st.markdown(
+    """What does best, which cohort it is, and what is shown."""
+    st.markdown(answer(figure))
+    st.caption(
         f"Mean test ROC-AUC ± 2 standard errors over **{figure.replicates} replicates** on "
         f"**{plain(figure.cohort_title)}** ({figure.rows:,} people, {figure.features} features; "
         f"outcome: {plain(figure.outcome)}). Hollow: the paper's numbers, on its own NHANES I "

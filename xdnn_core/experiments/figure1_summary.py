@@ -204,17 +204,16 @@ def _order_notes(scores: list[Score]) -> list[str]:
     notes = []
     for high in known:
         passed = [low for low in known if _order_differs(high, low)]
-        if not passed:
-            continue
-        note = (
-            f"{high.title} ({_both_means(high)}) is above "
-            f"{_listed([f'{low.title} ({_both_means(low)})' for low in passed])} here, in the "
-            "paper below."
-        )
-        close = [low.title for low in passed if _within_two_sem(high, low)]
-        if close:
-            note += f" Within two standard errors here: the difference to {_listed(close)}."
-        notes.append(note)
+        close = [low for low in passed if _within_two_sem(high, low)]
+        far = [low for low in passed if low not in close]
+        if far:
+            also = f"; within two standard errors also above {_names(close)}" if close else ""
+            notes.append(f"{high.title} is above {_names(far)} here, in the paper below{also}.")
+        elif close:
+            notes.append(
+                f"{high.title} is above {_names(close)} here, in the paper below; here within two "
+                "standard errors."
+            )
     return notes
 
 
@@ -229,14 +228,33 @@ def _within_two_sem(first: Score, second: Score) -> bool:
     return abs(first.mean - second.mean) <= math.hypot(first.two_sem, second.two_sem)
 
 
-def _both_means(score: Score) -> str:
-    assert score.paper is not None
-    return f"{score.mean:.3f}, paper {score.paper.mean:.3f}"
-
-
-def _listed(names: Sequence[str]) -> str:
+def _names(scores: Sequence[Score]) -> str:
+    """Titles in a row, Expected Gradients once for all k."""
+    counts = [str(score.samples) for score in scores if score.samples]
+    names = [score.title for score in scores if not score.samples]
+    if counts:
+        names.append(f"Expected Gradients (k = {', '.join(counts)})")
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def answer(figure: Figure1) -> str:
+    """The sentence that matters: what does best, and what one gradient reaches."""
+    by_method = {score.method: score for score in (*figure.methods, *figure.references)}
+    best = max(by_method.values(), key=lambda score: score.mean)
+    said = [
+        f"**{score.title}**{role} **{score.mean:.3f}**{_gain(score, by_method['none'])}."
+        for score, role in ((best, " does best:"), (by_method["x_gradient"], ", one gradient:"))
+    ]
+    return " ".join(said[:1] if best.method == "x_gradient" else said)
+
+
+def _gain(score: Score, plain: Score) -> str:
+    """How far a score is from that without a prior."""
+    if score is plain:
+        return ""
+    difference = score.mean - plain.mean
+    return f", {abs(difference):.3f} {'below' if difference < 0 else 'above'} no prior"
 
 
 def save_results(path: Path, results: pd.DataFrame, figure: Figure1) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared.compare_controls import choose_class, choose_pair
 from pages.shared.networks import store
-from pages.shared.page import Theme, begin_page, current_theme
+from pages.shared.page import Theme, begin_page, current_theme, two_columns
 from pages.shared.photo import choose_photo
 from pages.shared.terms import explain
 
@@ -110,7 +110,7 @@ def _draw_rest(
         explain("rule", "distance", "estimated_error", label="What is this?", key="explain_errors")
     for model, one in zip(models, measured, strict=True):
         draw_thumbnails(model, _default_curve(one), theme)
-    left, right = st.columns(2, gap="medium")
+    left, right = two_columns("gap")
     with left:
         draw_gap(models[0], measured[0], rules, theme)
         place = most_misleading(measured[0], rules)
@@ -126,7 +126,7 @@ def _draw_rest(
             "at t = 0 itself, where every ReLU stands on its kink, it does not, which is why rules "
             "that take this point (trapezoid, left) lag behind on X-networks."
         )
-    left, right = st.columns(2, gap="medium")
+    left, right = two_columns("needed")
     with left:
         st.markdown("**Gradient calls needed**, by the estimated error")
         draw_calls_needed(models, measured, rules)

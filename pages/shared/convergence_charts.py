@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.shared.charts import CONFIG, colour, figure, network_colour
 from pages.shared.convergence_controls import RULE_TITLES
-from pages.shared.page import Theme
+from pages.shared.page import Theme, two_columns
 from xdnn_core.comparison import fast_method
 from xdnn_core.convergence_view import thumbnails
 from xdnn_core.errors import UserError
@@ -52,7 +52,7 @@ def draw_errors(
     theme: Theme,
 ) -> None:
     """Draw the error against the number of gradient calls, log–log, one chart a network."""
-    for column, model, one in zip(st.columns([3, 2]), models, measured, strict=True):
+    for column, model, one in zip(two_columns("errors"), models, measured, strict=True):
         name, fast = network_name(model), METHOD_TITLES[fast_method(model)]
         made = _loglog(f"{name}: error against {one.reference_calls:,} calls", one)
         for curve in _chosen_curves(one, rules):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.pages_manager import PagesManager
 
 Theme = Literal["light", "dark"]
@@ -55,6 +57,15 @@ def begin_page() -> None:
         PagesManager.uses_pages_directory = False
         st.rerun()
     st.html(_CSS)
+
+
+def two_columns(name: str, border: bool = False) -> Sequence[DeltaGenerator]:
+    """Two columns, one below the other where a chart or a table would not fit beside another.
+
+    `name` tells them from others of the page.
+    """
+    with st.container(key=f"wrap_{name}"):
+        return st.columns(2, gap="medium", border=border)
 
 
 def current_theme() -> Theme:

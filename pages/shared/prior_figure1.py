@@ -7,9 +7,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from pages.shared.page import Theme, current_theme
+from pages.shared.page import Theme, current_theme, two_columns
 from pages.shared.prior_charts import colour
 from pages.shared.prior_text import plain
 from pages.shared.terms import explain
@@ -56,26 +55,20 @@ def draw_figure1() -> None:
     figure, by_strength = found[chosen]
     theme = current_theme()
     _draw_words(figure)
-    left, right = _two_cards("panels")
+    left, right = two_columns("panels", border=True)
     with left:
         st.markdown("**Methods**, each at the λ that validation chose")
         _draw(_methods(figure.methods, theme), "methods")
     with right:
         st.markdown("**Expected Gradients by references k**, beside X-Gradient's one gradient")
         _draw(_references(figure, theme), "references")
-    left, right = _two_cards("strengths")
+    left, right = two_columns("strengths", border=True)
     with left:
         st.markdown("**Methods by λ**; the ring is the λ that validation chose")
         _draw(_strengths(by_strength, theme), "strengths")
     with right:
         _draw_table([*figure.methods, *figure.references])
     _draw_notes(figure)
-
-
-def _two_cards(name: str) -> Sequence[DeltaGenerator]:
-    """Side by side, or one below the other in a narrow window."""
-    with st.container(key=f"wrap_{name}"):
-        return st.columns(2, border=True)
 
 
 def _files() -> list[Path]:

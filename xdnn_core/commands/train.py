@@ -1,5 +1,8 @@
 """Train the embedded pair: an AlexNet and the same network without biases.
 
+With --alike: the pair of Table 2, both by one recipe, once a seed; a tenth of the training images
+is held out, and its accuracy is what a recipe is chosen by.
+
 Resumes where it was killed: the checkpoint of every epoch lies in the --work folder. Under
 torchrun the batch is shared among the processes:
 
@@ -15,7 +18,7 @@ from pathlib import Path
 from torch import Tensor
 
 from xdnn_core.assets import WEIGHTS
-from xdnn_core.data.caltech101 import download_caltech101
+from xdnn_core.data.caltech101 import download_caltech101, split_by_class
 from xdnn_core.data.crops import CropDataset
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.data.preprocessing import Preprocessing
@@ -28,7 +31,7 @@ from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.checkpoints import read_embedded, save_embedded
 from xdnn_core.models.features import load_features
 from xdnn_core.processes import leads, wait_for_all
-from xdnn_core.training import RECIPES, TrainConfig, train_network
+from xdnn_core.training import ALIKE, RECIPES, TrainConfig, train_network
 
 _TITLES = {name: title for name, title, _ in EMBEDDED}
 
@@ -44,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go")
     parser.add_argument("--work", type=Path, default=Path("runs/caltech101"), help="checkpoints")
-    parser.add_argument("--only", choices=sorted(RECIPES), help="train one of the pair")
+    parser.add_argument("--only", choices=sorted(RECIPES | ALIKE), help="train one of the pair")
+    parser.add_argument(
+        "--alike", action="store_true", help="both by one recipe, without a teacher (Table 2)"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run each")
+    parser.add_argument("--features-rate", type=float, help="of the convolutions, for a choice")
     parser.add_argument("--epochs", type=int, help="passes over the training set, for a quick try")
     parser.add_argument("--fp32", action="store_true", help="no bfloat16")
     parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
@@ -62,18 +70,25 @@ def main(args: argparse.Namespace) -> int:
             f"{len(test.classes)}, not the same names; give splits of one data set."
         )
     features = load_features(args.features)
-    for name in [args.only] if args.only else RECIPES:
-        config = _adjusted(RECIPES[name], args)
-        _train_one(name, config, train, test, features, args)
-        wait_for_all()
+    recipes = ALIKE if args.alike else RECIPES
+    if args.only and args.only not in recipes:
+        raise UserError(f"--only is {args.only}; here it can be one of {', '.join(recipes)}.")
+    for seed in args.seeds:
+        for name in [args.only] if args.only else recipes:
+            config = _adjusted(recipes[name], seed, args)
+            file = f"{name}-seed{seed}" if args.alike else name
+            _train_one(file, config, train, test, features, args)
+            wait_for_all()
     return 0
 
 
-def _adjusted(config: TrainConfig, args: argparse.Namespace) -> TrainConfig:
+def _adjusted(config: TrainConfig, seed: int, args: argparse.Namespace) -> TrainConfig:
     """The recipe with what the command line changes."""
-    crops = config.crops
+    crops = replace(config.crops, seed=seed)
     if args.epochs is not None:
         crops = replace(crops, epochs=args.epochs)
+    if args.features_rate is not None:
+        config = replace(config, features_rate=args.features_rate)
     return replace(config, crops=crops, bf16=config.bf16 and not args.fp32)
 
 
@@ -87,6 +102,8 @@ def _train_one(
 ) -> None:
     """Train one network; the leading process stores and measures it."""
     teacher = _stored_teacher(args.out, config.teacher) if config.teacher else None
+    # The same images are held out whatever the seed.
+    train, held_out = split_by_class(train, config.validation, 0) if config.validation else (train, None)
     crops = CropDataset(train, config.crops)
     network = train_network(
         crops, len(train.classes), features, config, args.work, name, args.device, teacher
@@ -100,11 +117,16 @@ def _train_one(
     # Measured as it will be stored, so that the accuracy beside the weights is theirs.
     network = network.half().float()
     place = resolve_device(args.device)
-    found = measure_accuracy(network.to(place), test, preprocessing, place)
+    network = network.to(place)
+    if held_out is not None:
+        validation = measure_accuracy(network, held_out, preprocessing, place)
+        recipe |= {"validation_images": validation.images, "validation_top1": validation.top1}
+        print(f"{name}: top-1 {validation.top1:.2%} over {validation.images} validation images")
+    found = measure_accuracy(network, test, preprocessing, place)
     save_embedded(
         path,
         network.cpu(),
-        title=_TITLES[name],
+        title=_TITLES.get(name, name),
         classes=train.classes,
         preprocessing=preprocessing,
         top1=100 * found.top1,
@@ -113,7 +135,8 @@ def _train_one(
     )
     print(
         f"{path}: {path.stat().st_size / 1e6:.1f} MB, top-1 {found.top1:.2%}, "
-        f"top-5 {found.top5:.2%} over {found.images} test images"
+        f"top-5 {found.top5:.2%}, mean per class {found.mean_per_class:.2%} over {found.images} "
+        "test images"
     )
     if not config.biases:
         example = preprocessing(test.read(0))[None]

@@ -1,10 +1,12 @@
-"""Top-1 and top-5 accuracy of a network over an image set."""
+"""Top-1, top-5 and mean per-class accuracy of a network over an image set."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -21,6 +23,9 @@ class Accuracy:
     ----------
     top1, top5
         Share of images whose label is the first, or among the first five, predictions.
+    mean_per_class
+        Top-1 of every class that has images, averaged over the classes; what Caltech-101 is
+        usually reported with, since its classes are of very different size.
     images
         How many were read and counted.
     unreadable
@@ -29,6 +34,7 @@ class Accuracy:
 
     top1: float
     top5: float
+    mean_per_class: float
     images: int
     unreadable: tuple[str, ...]
 
@@ -68,7 +74,9 @@ def measure_accuracy(
         If no image could be read.
     """
     network.eval()
-    first = five = counted = 0
+    five = 0
+    firsts: list[bool] = []
+    seen: list[int] = []
     unreadable: list[str] = []
     starts = tqdm(range(0, len(images), batch), disable=not progress, unit="batch")
     for start in starts:
@@ -87,9 +95,23 @@ def measure_accuracy(
             logits = network(torch.stack(tensors).to(device))  # (B, classes)
         ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices.cpu()  # (B, 5)
         hits = ranked == torch.tensor(labels)[:, None]  # (B, 5)
-        first += int(hits[:, 0].sum())
+        firsts += hits[:, 0].tolist()
         five += int(hits.any(dim=1).sum())
-        counted += len(labels)
-    if counted == 0:
+        seen += labels
+    if not seen:
         raise UserError(f"None of the {len(images)} images could be read; check the files.")
-    return Accuracy(first / counted, five / counted, counted, tuple(unreadable))
+    top1, per_class = np.mean(firsts), mean_per_class(np.array(firsts), np.array(seen))
+    return Accuracy(float(top1), five / len(seen), per_class, len(seen), tuple(unreadable))
+
+
+def mean_per_class(hits: NDArray[np.bool_], labels: NDArray[np.int_]) -> float:
+    """Average over the classes of the share of their images that were hit.
+
+    Parameters
+    ----------
+    hits, labels
+        (N,) each: whether the label was predicted, and the label.
+    """
+    images = np.bincount(labels)
+    correct = np.bincount(labels, weights=hits)
+    return float((correct[images > 0] / images[images > 0]).mean())

@@ -4,12 +4,13 @@
 
 AlexNet keeps its ImageNet-trained convolutions and learns the fully connected layers. X-AlexNet
 starts from the trained AlexNet's weights without biases and is fine-tuned as a whole, on the
-labels and on AlexNet's logits. AdamW, one cycle, pictures squeezed into the square whole. Every
+labels and on AlexNet's logits. `ALIKE` trains both as a whole from the same start, which is what
+Table 2 compares. AdamW, one cycle, pictures squeezed into the square whole. Every
 random choice is drawn from (seed, epoch, image), so a run that was killed and resumed sees the
 same crops as one that was not, and so do one and several processes under torchrun.
 """
 
 from xdnn_core.training.loop import build_network, train_network
-from xdnn_core.training.recipes import RECIPES, TrainConfig
+from xdnn_core.training.recipes import ALIKE, RECIPES, TrainConfig
 
-__all__ = ["RECIPES", "TrainConfig", "build_network", "train_network"]
+__all__ = ["ALIKE", "RECIPES", "TrainConfig", "build_network", "train_network"]

@@ -7,13 +7,12 @@ from html import escape
 
 import streamlit as st
 
-from pages.shared.axioms_table import verdict
 from pages.shared.charts import CONFIG, colour, figure
 from pages.shared.page import Theme
 from pages.shared.prior_text import plain
 from pages.shared.terms import explain
 from xdnn_core.axioms.experiments import AXIOMS, STEP
-from xdnn_core.axioms.table import Cell
+from xdnn_core.axioms.table import Cell, verdict
 from xdnn_core.axioms.textbook import StepExample, step_example
 from xdnn_core.wording import percent
 
@@ -50,7 +49,7 @@ def draw_detail(
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 explain(cell.axiom, label=f"{title}: {axiom.title}", key=f"why_{cell.axiom}")
                 st.badge(
-                    verdict(cell),
+                    verdict(cell.holds),
                     icon=":material/check:" if cell.holds else ":material/close:",
                     color="blue" if cell.holds else "orange",
                 )
@@ -116,7 +115,7 @@ def facts_of(cell: Cell, tried: str, more: Mapping[str, str]) -> list[tuple[str,
     """The numbers of every cell: how often tried and violated, how badly; then some more."""
     return [
         (tried, f"{cell.trials:,}"),
-        ("Violated in", f"{cell.violated:,}"),
+        ("Refuted in", f"{cell.violated:,}"),
         ("Worst violation", percent(cell.worst)),
         *more.items(),
     ]

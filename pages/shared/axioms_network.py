@@ -126,8 +126,8 @@ def _violations(table: NetworkTable1, method: str) -> str:
     own = [table.cell(method, axiom) for axiom in AXIOMS]
     failed = [f"**{AXIOMS[cell.axiom].title}**" for cell in own if not cell.holds]
     if failed:
-        return f"{table.titles[method]}, violates {' and '.join(failed)}"
-    return f"{table.titles[method]}, violates **none** of the {len(own)} axioms"
+        return f"{table.titles[method]}: refuted are {' and '.join(failed)}"
+    return f"{table.titles[method]}: **none** of the {len(own)} axioms is refuted"
 
 
 def _draw(table: NetworkTable1) -> None:

@@ -17,9 +17,10 @@ from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
 from xdnn_core.axioms.table import Cell
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.table1 import PAPER, Table1, in_paper, load_table1
+from xdnn_core.experiments.table1 import STORED, Table1, load_table1
 
 _SHOWN = "axioms_shown"  # the run on screen; none is the stored result
+_AS_DEFINED, _WITHOUT = "all but X-Gradient's", "none"
 _TITLES = {name: method.title for name, method in AXIOM_METHODS.items()}
 
 
@@ -34,13 +35,15 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
         All below.
     """
     with view:
-        work = _choose_run()
+        without_biases = _choose_networks()
+        work = _choose_run(without_biases)
     answer, working, rest = body.container(), body.container(), body.container()
     shown: RandomWork | None = st.session_state.get(_SHOWN)
-    fresh = None if shown is None else shown.found()
+    is_of_these = shown is not None and shown.without_biases == without_biases
+    fresh = shown.found() if is_of_these else None
     table = fresh
     try:
-        table = fresh or _stored()
+        table = fresh or _stored(without_biases)
     except UserError as error:
         answer.error(str(error), icon=":material/table:")
     if table is not None:
@@ -57,82 +60,93 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _stored() -> Table1:
+def _stored(without_biases: bool) -> Table1:
     """The result that comes with the app."""
-    return load_table1()
+    return load_table1(STORED[without_biases])
 
 
-def _choose_run() -> RandomWork:
+def _choose_networks() -> bool:
+    """Draw on which networks; returns whether all are without biases."""
+    chosen = st.segmented_control(
+        "Their biases",
+        [_AS_DEFINED, _WITHOUT],
+        default=_AS_DEFINED,
+        required=True,
+        key="axiom_networks",
+        bind="query-params",
+        persist_state="session",
+    )
+    return chosen == _WITHOUT
+
+
+def _choose_run(without_biases: bool) -> RandomWork:
     """Draw what to try again with, and the button that does it."""
     kept = {"bind": "query-params", "persist_state": "session"}
     with st.popover("Try again", icon=":material/replay:"):
         trials = st.number_input("Random networks a cell", 2, 1_000, 50, key="axiom_trials", **kept)
         seed = st.number_input("Seed", 0, 9_999, 1, key="axiom_seed", **kept)
-        work = RandomWork(int(trials), int(seed))
+        work = RandomWork(int(trials), int(seed), without_biases)
         st.button("Try every cell", type="primary", on_click=ask, args=(work.key,))
     return work
 
 
 def _answer(table: Table1) -> str:
-    """What came out, and whether the paper says the same."""
-    trials = table.cells[0].trials
+    """What was refuted for which method, on which networks, and whether the paper says the same."""
     failed = {
         name: [cell.axiom for cell in table.cells if cell.method == name and not cell.holds]
         for name in _TITLES
     }
-    said = [_satisfied(failed, [], f"all {len(AXIOMS)} axioms")]
-    said += [_satisfied(failed, [one], f"all but {AXIOMS[one].title}") for one in AXIOMS]
-    printed = sum(len(row) for row in PAPER.values())
-    differing = ", ".join(f"{_TITLES[c.method]} / {AXIOMS[c.axiom].title}" for c in table.differing)
-    paper = (
-        f"{len(table.differing)} of the {printed} cells that the paper prints come out otherwise: "
-        f"**{differing}**."
-        if differing
-        else f"All {printed} cells that the paper prints come out as it says."
-    )
+    said = [_refuted(failed, [], f"none of the {len(AXIOMS)} axioms")]
+    said += [_refuted(failed, [one], f"{AXIOMS[one].title} alone") for one in AXIOMS]
+    several = "several axioms for every method"
     return (
-        f"{'; '.join(filter(None, said)) or 'Every method fails several axioms'}. Each was tried "
-        f"on {trials:,} random networks. {paper}"
+        f"Refuted by {table.cells[0].trials:,} trials a cell: "
+        f"{'; '.join(filter(None, said)) or several}. {_beside_the_paper(table)}  \n"
+        + (
+            "All methods on the same networks without biases, where Input×Gradient and X-Gradient "
+            "are one function."
+            if table.without_biases
+            else "X-Gradient on networks without biases, the others on networks with biases."
+        )
     )
 
 
-def _satisfied(failed: Mapping[str, list[str]], axioms: list[str], what: str) -> str:
-    """The methods that fail these axioms and no others; nothing if there are none."""
+def _refuted(failed: Mapping[str, list[str]], axioms: list[str], what: str) -> str:
+    """The methods for which these axioms were refuted and no others; nothing if there are none."""
     names = [f"**{_TITLES[name]}**" for name, own in failed.items() if own == axioms]
-    if not names:
-        return ""
-    return f"{' and '.join(names)} {'satisfy' if len(names) > 1 else 'satisfies'} {what}"
+    return f"{what} for {' and '.join(names)}" if names else ""
+
+
+def _beside_the_paper(table: Table1) -> str:
+    """How many cells the paper's table has too, and which of them come out otherwise."""
+    differing = ", ".join(f"{_TITLES[c.method]} / {AXIOMS[c.axiom].title}" for c in table.differing)
+    cells = f"{len(table.compared)} cells that the paper's Table 1 has too"
+    if differing:
+        return f"{len(table.differing)} of the {cells} come out otherwise: **{differing}**."
+    return f"The {cells} come out as we read its check marks."
 
 
 def _draw(table: Table1, is_stored: bool) -> None:
     """The table, the chosen cell, the provenance."""
     theme = current_theme()
-    chosen = draw_table(
-        _TITLES, table.cells, {cell_key(cell): _note(cell) for cell in table.cells}, theme
-    )
-    said = _said(chosen)
-    paper = "has no such cell" if said is None else "holds" if said else "violated"
+    notes = {cell_key(cell): _note(table, cell) for cell in table.cells}
+    chosen = draw_table(_TITLES, table.cells, notes, theme)
+    said = table.in_paper(chosen)
+    paper = "no such cell" if said is None else "satisfied" if said else "not satisfied"
     what = "Counter-example, the worst of" if not chosen.holds else "Nearest to a violation of"
     draw_detail(
         chosen,
         _TITLES[chosen.method],
         f"{what} {chosen.trials:,}",
-        facts_of(chosen, "Random networks and inputs", {"The paper": paper}),
+        facts_of(chosen, "Random networks and inputs", {"The paper, our reading": paper}),
         theme,
     )
     _draw_provenance(table, is_stored)
 
 
-def _said(cell: Cell) -> bool | None:
-    """What the paper says of a cell."""
-    return in_paper(cell.method, list(AXIOMS).index(cell.axiom))
-
-
-def _note(cell: Cell) -> str:
-    """How often it was violated, and whether the paper says otherwise."""
-    often = how_often(cell)
-    said = _said(cell)
-    return often if said is None or said == cell.holds else f"{often} ≠ paper"
+def _note(table: Table1, cell: Cell) -> str:
+    """How often it was refuted, and whether the paper says otherwise."""
+    return f"{how_often(cell)} ≠ paper" if cell in table.differing else how_often(cell)
 
 
 def _draw_provenance(table: Table1, is_stored: bool) -> None:
@@ -145,7 +159,8 @@ def _draw_provenance(table: Table1, is_stored: bool) -> None:
         st.caption(
             f"{whose}: {networks}, float64, {date.day} {date:%B %Y}, {made.hardware}. "
             f"`{made.command}`. "
-            "The paper has no row for the gradient alone and no column for homogeneity.",
+            "The paper has one row for Gradient and Input×Gradient, “(Input×)Gradient”, and none "
+            "for homogeneity.",
             width="stretch",
         )
         if not is_stored:

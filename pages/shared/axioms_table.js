@@ -33,7 +33,7 @@ function build(place, data) {
 function fill(button, cell) {
   const [verdict, note, mark] = ["span", "span", "b"].map((tag) => document.createElement(tag));
   mark.textContent = cell.holds ? "✓" : "✗";
-  verdict.append(mark, cell.holds ? "holds" : "violated");
+  verdict.append(mark, cell.verdict);
   note.className = "note";
   note.textContent = cell.note;
   button.className = cell.holds ? "holds" : "violated";

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.shared.charts import colour
 from pages.shared.page import Theme
 from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.table import Cell
+from xdnn_core.axioms.table import Cell, verdict
 
 _KEY = "axioms_table"
 _CHOSEN = "axioms_cell"
@@ -70,14 +70,9 @@ def cell_key(cell: Cell) -> str:
     return f"{cell.method}.{cell.axiom}"
 
 
-def verdict(cell: Cell) -> str:
-    """Whether it holds, in a word."""
-    return "holds" if cell.holds else "violated"
-
-
 def how_often(cell: Cell) -> str:
-    """In how many trials it came out so, to stand below the verdict."""
-    return f"in all {cell.trials:,}" if cell.holds else f"in {cell.violated:,} of {cell.trials:,}"
+    """In how many trials it was refuted, to stand below the verdict."""
+    return f"in {cell.violated:,} of {cell.trials:,}"
 
 
 def _cell(titles: Mapping[str, str], cell: Cell, note: str) -> dict[str, object]:
@@ -85,8 +80,9 @@ def _cell(titles: Mapping[str, str], cell: Cell, note: str) -> dict[str, object]
     return {
         "key": cell_key(cell),
         "holds": cell.holds,
+        "verdict": verdict(cell.holds),
         "note": note,
-        "label": f"{titles[cell.method]}, {AXIOMS[cell.axiom].title}: {verdict(cell)}, {note}",
+        "label": f"{titles[cell.method]}, {AXIOMS[cell.axiom].title}: {verdict(cell.holds)}, {note}",
     }
 
 

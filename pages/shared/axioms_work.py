@@ -61,25 +61,27 @@ def run_asked(key: Hashable, job: Callable[[Progress, dict], Any], label: str) -
 
 @dataclass(frozen=True)
 class RandomWork:
-    """Table 1 on random networks: how many a cell, and their seed."""
+    """Table 1 on random networks: how many a cell, their seed, all without biases or not."""
 
     trials: int
     seed: int
+    without_biases: bool
 
     @property
     def key(self) -> Hashable:
         """Name of the result."""
-        return ("table1", self.trials, self.seed)
+        return ("table1", self.trials, self.seed, self.without_biases)
 
     def run(self) -> None:
         """Try every cell."""
         run_asked(
             self.key,
             lambda progress, known: run_table1(
-                self.trials, self.seed, progress=progress, known=known
+                self.trials, self.seed, progress=progress, known=known,
+                without_biases=self.without_biases,
             ),
             f"Trying every cell on {self.trials:,} random networks",
-        )
+        )  # fmt: skip
 
     def found(self) -> Table1 | None:
         """The table, if it is there."""

@@ -257,8 +257,8 @@ TERMS = {
     ),
     "sensitivity_a": Term(
         "Sensitivity (a)",
-        "If input and baseline differ in one feature only and F differs, that feature gets more "
-        "or less than nothing.",
+        "If input and baseline differ in one feature only and F differs, that feature's "
+        "attribution is not 0; it may be negative.",
         r"x_j = x'_j\ (j \ne i),\ F(x)\ne F(x')\ \Rightarrow\ A_i \ne 0",
         _IG_SOURCE + ", Section 2.1",
     ),

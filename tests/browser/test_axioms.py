@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.driving import pick, query, sideways_overflow, wait_until_idle
 
-ANSWER = re.compile("X-Gradient satisfies all 7 axioms; Integrated Gradients and Expected")
+ANSWER = re.compile(
+    "none of the 7 axioms for X-Gradient; Nonnegative homogeneity alone for Integrated"
+)
 AXIOMS = 7
 
 
@@ -22,7 +24,7 @@ def open_axioms(page: Page, server: str, parameters: str = "") -> None:
 
 def cell(page: Page, name: str) -> Locator:
     """A cell by method and axiom, whatever came out."""
-    return page.get_by_role("button", name=re.compile(f"^{re.escape(name)}: (holds|violated)"))
+    return page.get_by_role("button", name=re.compile(f"^{re.escape(name)}: (not refuted|refuted)"))
 
 
 def detail(page: Page) -> Locator:
@@ -37,13 +39,13 @@ def test_a_link_restores_the_cell_on_a_fresh_server(
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
     chosen = cell(page, "Gradient, Completeness")
     expect(chosen).to_have_attribute("aria-pressed", "true")
-    expect(chosen).to_contain_text("✗violated")
+    expect(chosen).to_contain_text("✗refuted")
     expect(detail(page)).to_contain_text("Gradient: Completeness")
     expect(detail(page)).to_contain_text(
         re.compile(r"Attributions sum to \S+, F\(x\) − F\(x'\) is")
     )
     expect(
-        page.get_by_text("All 30 cells that the paper prints come out as it says")
+        page.get_by_text("The 36 cells that the paper's Table 1 has too come out as we read its")
     ).to_be_visible()
     assert query(page)["cell"] == "gradient.completeness"
     pressed = page.locator(".axioms button[aria-pressed=true]")
@@ -79,10 +81,23 @@ def test_trying_again_with_few_networks(server: str, page: Page) -> None:
     page.get_by_role("button", name="Try every cell").click()
     fresh = page.get_by_text(re.compile("Tried just now: 3 random networks a cell, seed 5"))
     expect(fresh).to_be_visible()
-    expect(page.get_by_text("Each was tried on 3 random networks")).to_be_visible()
-    expect(cell(page, "X-Gradient, Completeness")).to_contain_text("in all 3")
+    expect(page.get_by_text("Refuted by 3 trials a cell")).to_be_visible()
+    expect(cell(page, "X-Gradient, Completeness")).to_contain_text("in 0 of 3")
     page.get_by_role("button", name="Stored result").click()
-    expect(cell(page, "X-Gradient, Completeness")).to_contain_text("in all 200")
+    expect(cell(page, "X-Gradient, Completeness")).to_contain_text("in 0 of 200")
+
+
+def test_all_methods_on_the_same_networks_without_biases(server: str, page: Page) -> None:
+    open_axioms(page, server)
+    expect(page.get_by_text("X-Gradient on networks without biases, the others on")).to_be_visible()
+    page.get_by_test_id("stButtonGroup").get_by_role("radio", name="none", exact=True).click()
+    expect(page.get_by_text("where Input×Gradient and X-Gradient are one function")).to_be_visible()
+    expect(page.get_by_text("none of the 7 axioms for Integrated Gradients and")).to_be_visible()
+    for axiom in ("Completeness", "Sensitivity (a)", "Nonnegative homogeneity"):
+        rows = [cell(page, f"{name}, {axiom}") for name in ("Input×Gradient", "X-Gradient")]
+        for row in rows:
+            expect(row).to_contain_text("in 0 of 200")
+    assert query(page)["axiom_networks"] == "none"
 
 
 def test_one_network_and_one_photograph(server: str, page: Page) -> None:
@@ -96,7 +111,7 @@ def test_one_network_and_one_photograph(server: str, page: Page) -> None:
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     expect(page.locator(".axioms")).to_have_count(0)
     page.get_by_role("button", name="Try the axioms").click()
-    answer = "Input×Gradient, 1 call, violates Completeness and Nonnegative homogeneity"
+    answer = "Input×Gradient, 1 call: refuted are Completeness and Nonnegative homogeneity"
     expect(page.get_by_text(answer)).to_be_visible()
     expect(page.locator(".axioms button")).to_have_count(4 * AXIOMS)
     expect(detail(page)).to_contain_text("Input×Gradient, 1 call: Completeness")

@@ -24,7 +24,7 @@ class AxiomMethod:
     name, title
         Key and name on screen.
     on_x_networks
-        Whether it is defined on networks without biases only.
+        Whether it is tried on networks without biases: X-Gradient is defined on no others.
     expected
         Whether its baseline is a set of references, their mean output F(x'); else it is zero.
     attribute

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xdnn_core.axioms.experiments import AXIOMS
@@ -45,8 +45,13 @@ class Cell:
     witness: str
 
 
+def verdict(holds: bool) -> str:
+    """What trials can say of an axiom: a counter-example refutes it, no number of them proves it."""
+    return "not refuted" if holds else "refuted"
+
+
 def grid_text(titles: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
-    """Write cells as a table of yes and no, a line a method.
+    """Write cells as a table of verdicts, a line a method.
 
     Parameters
     ----------
@@ -60,7 +65,7 @@ def grid_text(titles: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
     width = max(len(axiom.title) for axiom in AXIOMS.values()) + 2
     lines = [" " * left + "".join(f"{axiom.title:>{width}}" for axiom in AXIOMS.values())]
     for name, title in titles.items():
-        marks = ("yes" if holds[name, axiom] else "no" for axiom in AXIOMS)
+        marks = (verdict(holds[name, axiom]) for axiom in AXIOMS)
         lines.append(f"{title:<{left}}" + "".join(f"{mark:>{width}}" for mark in marks))
     return lines
 
@@ -71,6 +76,7 @@ def try_cell(
     trials: int = TRIALS,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    without_biases: bool = False,
 ) -> Cell:
     """Try one axiom for one method.
 
@@ -84,6 +90,8 @@ def try_cell(
         Of their draws.
     progress
         Called with (trials done, trials) after every trial; may raise to cancel.
+    without_biases
+        Try every method on networks without biases, not X-Gradient alone.
 
     Raises
     ------
@@ -97,9 +105,12 @@ def try_cell(
             raise UserError(f"{given!r} is not known; choose one of {', '.join(known)}.")
     if trials < 1:
         raise UserError(f"trials is {trials}; give 1 or more.")
+    tried = AXIOM_METHODS[method]
+    if without_biases:
+        tried = replace(tried, on_x_networks=True)
     found = []
     for rng in draws(seed, trials):
-        found.append(AXIOMS[axiom].experiment(AXIOM_METHODS[method], rng))
+        found.append(AXIOMS[axiom].experiment(tried, rng))
         if progress is not None:
             progress(len(found), trials)
     worst = max(found, key=lambda finding: finding.violation)
@@ -114,6 +125,7 @@ def try_axioms(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     known: MutableMapping[tuple[str, str], Cell] | None = None,
+    without_biases: bool = False,
 ) -> list[Cell]:
     """Try every axiom for every method.
 
@@ -121,7 +133,7 @@ def try_axioms(
     ----------
     methods, axioms
         Keys in `AXIOM_METHODS` and `AXIOMS`.
-    trials, seed
+    trials, seed, without_biases
         As for `try_cell`.
     progress
         Called with (trials done, in all) after every trial; may raise to cancel.
@@ -139,5 +151,5 @@ def try_axioms(
         return lambda done, _: progress(cell * trials + done, len(missing) * trials)
 
     for number, one in enumerate(missing):
-        cells[one] = try_cell(*one, trials, seed, tell(number))
+        cells[one] = try_cell(*one, trials, seed, tell(number), without_biases)
     return [cells[one] for one in wanted]

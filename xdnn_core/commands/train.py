@@ -103,7 +103,9 @@ def _train_one(
     """Train one network; the leading process stores and measures it."""
     teacher = _stored_teacher(args.out, config.teacher) if config.teacher else None
     # The same images are held out whatever the seed.
-    train, held_out = split_by_class(train, config.validation, 0) if config.validation else (train, None)
+    train, held_out = (
+        split_by_class(train, config.validation, 0) if config.validation else (train, None)
+    )
     crops = CropDataset(train, config.crops)
     network = train_network(
         crops, len(train.classes), features, config, args.work, name, args.device, teacher

@@ -76,8 +76,11 @@ def _answer(model: PretrainedModel, contrast: NetworkContrast) -> str:
     """The sentence that matters, with the numbers of this picture."""
     curves, name = contrast.curves, network_name(model)
     if curves.never_changes:
-        ending = "; its attributions only scale." if model.is_xdnn else " on this photograph."
-        return f"**{name}'s** prediction never changes{ending}"
+        ending = "; its attributions only scale." if model.is_xdnn else "."
+        return (
+            f"**{name}'s** prediction is the same at all {len(contrast.stops) - 1} contrasts above "
+            f"0{ending}"
+        )
     changes = [alpha for alpha in (curves.changes_below, curves.changes_above) if alpha is not None]
     said = " and ".join(
         f"at **α = {alpha:g}**, to {_class_at(contrast, alpha)}" for alpha in changes

@@ -84,8 +84,8 @@ def _answer(model: PretrainedModel, one: Convergence) -> str:
     (calls, goal), *rest = met + [(f"more than {curve.counts[-1]}", goal) for goal in missed[:1]]
     more = "".join(f", **{calls}** for {goal}" for calls, goal in rest)
     return (
-        f"**{name}** needs **{calls} gradient calls** for an error of {goal}{more}: Integrated "
-        f"Gradients, {RULE_TITLES[curve.rule]} rule."
+        f"**{name}** needs **{calls} gradient calls** for an estimated error of {goal}{more}: "
+        f"Integrated Gradients, {RULE_TITLES[curve.rule]} rule."
     )
 
 
@@ -115,16 +115,16 @@ def _draw_rest(
         draw_gap(models[0], measured[0], rules, theme)
         place = most_misleading(measured[0], rules)
         st.markdown(
-            "The gap is no measure of convergence, since errors of opposite sign cancel in the "
-            f"sum: with {place.calls} calls ({RULE_TITLES[place.rule]}) it is "
-            f"**{percent(place.gap)}** while the map is off by **{percent(place.error)}**."
+            "Where the gap says least: with "
+            f"{place.calls} calls ({RULE_TITLES[place.rule]}) it is **{percent(place.gap)}** while "
+            f"the map is off by **{percent(place.error)}**. Errors of opposite sign cancel in it."
         )
     with right:
         draw_path(models, measured, theme)
         st.markdown(
-            "Without biases the slope is the same all along the path: one gradient tells all. Only "
-            "at t = 0 itself, where every ReLU stands on its kink, it does not, which is why rules "
-            "that take this point (trapezoid, left) lag behind on X-networks."
+            f"Along {network_name(models[1])}'s path, t > 0, the slope stays within "
+            f"**{percent(measured[1].slope_spread)}** of its mean. At t = 0 every ReLU of a "
+            "network without biases stands on its kink; trapezoid and left take this point."
         )
     left, right = two_columns("needed")
     with left:

@@ -82,7 +82,8 @@ def _cell(titles: Mapping[str, str], cell: Cell, note: str) -> dict[str, object]
         "holds": cell.holds,
         "verdict": verdict(cell.holds),
         "note": note,
-        "label": f"{titles[cell.method]}, {AXIOMS[cell.axiom].title}: {verdict(cell.holds)}, {note}",
+        "label": f"{titles[cell.method]}, {AXIOMS[cell.axiom].title}: "
+        f"{verdict(cell.holds)}, {note}",
     }
 
 

@@ -21,8 +21,10 @@ from xdnn_core.experiments.cost import Cost, load_cost
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.experiments.published import COST_SETTING, SOURCE
 from xdnn_core.experiments.results_view import StoredResult
-from xdnn_core.experiments.table2 import Table2, load_table2
-from xdnn_core.experiments.table3 import QUALITY_METHODS, Table3, load_table3
+from xdnn_core.experiments.table2 import EMBEDDED_PAIR, load_table2
+from xdnn_core.experiments.table2_summary import Table2
+from xdnn_core.experiments.table3 import load_table3
+from xdnn_core.experiments.table3_summary import QUALITY_METHODS, Table3
 from xdnn_core.metrics.masking import MASKING_METRICS
 from xdnn_core.priors.runs import data_folder
 
@@ -92,7 +94,11 @@ def choose_result(name: str) -> StoredResult | None:
 
 
 def _title(result: StoredResult) -> str:
-    return f"Own run: {result.path.stem}" if result.own else "Comes with the app"
+    if result.own:
+        return f"Own run: {result.path.stem}"
+    if result.path == EMBEDDED_PAIR:
+        return "The pair of this app"
+    return "A pair trained alike" if result.path.stem == "table2" else "Comes with the app"
 
 
 def draw_table(name: str, result: StoredResult, theme: Theme) -> None:
@@ -130,13 +136,27 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
             key="mard",
         )
         _grid(view.table2_frame(table, of_batches))
+        attributed = max(row.attributed for row in table.networks)
+        st.caption(
+            f"MARD, bias part (median and quartiles) and half distance over {attributed:,} images. "
+            "Neither MARD is the paper's Equation 14, which averages ratios element by element."
+        )
         explain(
-            "distance", "bias_share", "half_distance", label="What is this?", key="explain_table2"
+            "distance", "bias_part", "half_distance", label="What is this?", key="explain_table2"
         )
     with theirs:
         _whose("The paper", "ImageNet, 50,000 images")
         _grid(view.table2_published())
         st.caption("MARD over batches. The networks and images are others: compare the pattern.")
+    if table.pairs:
+        with st.container(border=True):
+            _grid(view.table2_pairs(table))
+            st.caption(
+                "95 % bootstrap intervals over the images, of these trained networks. Right alone: "
+                "images that the regular and the X network alone name right."
+            )
+    with st.expander("How the networks were trained"):
+        st.markdown("  \n".join(f"**{plain(row.title)}**: {row.recipe}" for row in table.networks))
     _draw_origin(table.provenance, table.unreadable)
 
 
@@ -217,7 +237,7 @@ def _draw_cost(cost: Cost, theme: Theme) -> None:
     with theirs:
         _whose("The paper", COST_SETTING)
         _grid(view.cost_published())
-        st.caption(f"{view.cost_published_answer()} Another network on another machine.")
+        st.caption("Another network on another machine; no step without a prior is printed.")
     _draw_ratios(cost, theme)
     _draw_origin(cost.provenance, ())
 

@@ -38,7 +38,7 @@ TERMS = {
         "path, so one gradient is exact Integrated Gradients with the zero baseline.",
         r"F(\alpha x)=\alpha F(x)\ \Rightarrow\ "
         r"\mathrm{IG}_i(x) = x_i \,\frac{\partial F(x)}{\partial x_i}",
-        _X_SOURCE + ", Equation 5",
+        _X_SOURCE + ", Equation 4",
     ),
     "integrated_gradients": Term(
         "Integrated Gradients",
@@ -71,7 +71,9 @@ TERMS = {
         "Distance to IG",
         "Sum of absolute differences to Integrated Gradients, relative to its size.",
         r"\frac{\lVert A-\mathrm{IG}\rVert_1}{\lVert \mathrm{IG}\rVert_1}",
-        _X_SOURCE + ", Section 4.1 (mean absolute relative difference), image by image",
+        "its mean over images stands in for the mean absolute relative difference (MARD) of "
+        + _X_SOURCE
+        + ", Equation 14, which averages |A − IG|/|IG| element by element",
     ),
     "estimated_error": Term(
         "Estimated error",
@@ -86,6 +88,15 @@ TERMS = {
         r"\frac{\sum|b\,\partial F/\partial b|}"
         r"{\sum|b\,\partial F/\partial b|+\sum|x\,\partial F/\partial x|}",
         "follows from F(x) = Σ x·∂F/∂x + Σ b·∂F/∂b, which holds for ReLU networks",
+    ),
+    "bias_part": Term(
+        "Bias part",
+        "The signed part of the class's logit that no pixel carries: what the biases hold, 0 "
+        "without biases. It may be negative or above 100 %.",
+        r"1-\frac{\sum_i x_i\,\partial F/\partial x_i}{F(x)}"
+        r"=\frac{\sum b\,\partial F/\partial b}{F(x)}",
+        "Srinivas and Fleuret 2019, *Full-Gradient Representation for Neural Network "
+        "Visualization*; exact for piecewise linear networks",
     ),
     "half_distance": Term(
         "Half distance",
@@ -120,8 +131,9 @@ TERMS = {
     "training_step": Term(
         "Training step",
         "Loss, penalty on the attributions of the labels, and the gradient of their sum by all "
-        "parameters. Ratios are to the step without a prior on the same network; X-Gradient is "
-        "trained on the network without its biases.",
+        "parameters. The penalty is the negative Gini coefficient. Ratios are to the step without "
+        "a prior on the same network, and to the step with X-Gradient, which is trained on the "
+        "network without its biases.",
         r"\nabla_\theta\left(\mathcal{L}+\lambda\,\Omega(A)\right)",
         _X_SOURCE + ", Section B.3",
     ),
@@ -151,7 +163,7 @@ TERMS = {
         "every rule converges like 1/n; graded puts more points near the baseline, where they "
         "jump most.",
         r"\int_0^1 g(t)\,dt \approx \sum_{i=1}^n w_i\,g(t_i)",
-        _IG_SOURCE + ", Section 5; graded: cell edges (i/n)^1.5",
+        _IG_SOURCE + ", Section 5; graded: points (i/n)^1.5, a choice of this app",
     ),
     "scale": Term(
         "Colour scale",
@@ -297,7 +309,7 @@ TERMS = {
         "Scaling the input scales the attribution. It holds for every network only if F itself "
         "scales, F(αx) = αF(x).",
         r"A(\alpha x) = \alpha\,A(x),\quad \alpha \ge 0",
-        _X_SOURCE + ", Section 3",
+        "for F: " + _X_SOURCE + ", Definition 3.3; for attributions: a design choice of this app",
     ),
 }
 

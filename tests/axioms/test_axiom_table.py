@@ -32,8 +32,8 @@ THEORY = {
 }
 
 
-# On networks without biases I×G, IG and X-Gradient are one function; one sample of Expected Gradients
-# still depends on its draw, and the gradient alone is not complete and does not scale.
+# On networks without biases I×G, IG and X-Gradient are one function; one sample of Expected
+# Gradients still depends on its draw; the gradient alone is not complete and does not scale.
 THEORY_WITHOUT_BIASES = THEORY | {
     "integrated_gradients": "1111111",
     "expected_gradients_converged": "1111111",

@@ -90,7 +90,7 @@ def test_the_page_draws_coarse_first_then_everything(
     expect(page.get_by_alt_text(re.compile("from [0-9]+ gradient calls"))).to_have_count(10)
     for text in ("≤ 5 %", "≤ 2.5 %", "≤ 1 %"):
         expect(page.get_by_role("columnheader", name=text.replace(" %", "\u00a0%"))).to_be_visible()
-    expect(page.get_by_text("The gap is no measure of convergence")).to_be_visible()
+    expect(page.get_by_text("Where the gap says least")).to_be_visible()
 
 
 def test_chosen_rules_are_drawn_without_new_gradients(server: str, page: Page) -> None:

@@ -112,6 +112,7 @@ def test_an_x_network_has_converged_at_one_call(x_net: nn.Module, images: Tensor
         if curve.rule not in ("left", "trapezoid"):  # they have a point at 0, on every kink
             assert max(curve.errors) < 1e-10
     assert float(found.path_gradient.diff().abs().max()) < 1e-10
+    assert found.slope_spread < 1e-9
 
 
 def test_captum_lies_over_our_gauss_legendre(conv_net: nn.Module, images: Tensor) -> None:

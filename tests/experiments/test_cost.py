@@ -11,6 +11,7 @@ from xdnn_core.__main__ import main
 from xdnn_core.experiments import cost
 from xdnn_core.experiments.cost import PRIORS, load_cost, training_step
 from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.priors.penalties import gini
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> PretrainedModel:
     return model
 
 
-def test_a_step_with_a_prior_adds_the_mean_absolute_attribution() -> None:
+def test_a_step_with_a_prior_subtracts_the_gini_of_the_attributions() -> None:
     x_network = make_pair(torch.float64)[1].network.requires_grad_(True)
     inputs = torch.randn(3, 3, 64, 64, dtype=torch.float64)
     labels = torch.tensor([0, 3, 1])
@@ -34,7 +35,8 @@ def test_a_step_with_a_prior_adds_the_mean_absolute_attribution() -> None:
     x = inputs.clone().requires_grad_()
     picked = x_network(x).gather(1, labels[:, None]).sum()
     attributions = inputs * torch.autograd.grad(picked, x)[0]
-    assert found == pytest.approx(plain + 2 * float(attributions.abs().mean()), rel=1e-12)
+    profile = attributions.abs().mean(dim=0).flatten()
+    assert found == pytest.approx(plain - 2 * float(gini(profile)), rel=1e-12)
     changed = [
         not torch.allclose(p.grad, before)
         for p, before in zip(x_network.parameters(), without, strict=True)
@@ -60,6 +62,11 @@ def test_every_prior_is_compared_with_the_plain_step_of_its_network(
     assert x_step.memory_ratio == pytest.approx(x_step.peak_bytes / without.peak_bytes)
     many = found["integrated_gradients:32"]
     assert many.time_ratio == pytest.approx(many.seconds / found["none"].seconds)
+    # The paper's "130 times" is Expected Gradients with 32 references beside X-Gradient.
+    assert {"expected_gradients:1", "expected_gradients:8", "expected_gradients:32"} < set(found)
+    eg = found["expected_gradients:32"]
+    assert eg.time_to_x == pytest.approx(eg.seconds / x_step.seconds)
+    assert eg.memory_to_x == pytest.approx(eg.peak_bytes / x_step.peak_bytes)
     assert small.network.config.biases, "the network that was given is as it was"
 
 

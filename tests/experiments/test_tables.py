@@ -1,6 +1,7 @@
 """Tables 1 to 3: counted by hand, stored and read again, from the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
 from xdnn_core.errors import UserError
-from xdnn_core.experiments import image_runs, table1, table2, table3
+from xdnn_core.experiments import image_runs, table1, table2, table3, table3_summary
 from xdnn_core.experiments.image_runs import ImageRun
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.metrics.agreement import relative_l1
@@ -78,27 +79,64 @@ def test_the_stored_table1_is_what_the_code_makes_today(without_biases: bool) ->
     assert stored.without_biases == without_biases
 
 
-def made_rows() -> pd.DataFrame:
-    """Three images of one network, l1 of the difference 1, 2, 6 and of IG 2, 4, 2."""
+def made_rows(network: str = "small", ranks: tuple[int, ...] = (0, 4, 5, 0)) -> pd.DataFrame:
+    """Four images of one network, the last not attributed: Σ|A − IG| 1, 2, 6, Σ|IG| 2, 4, 2."""
+    none = float("nan")
     return pd.DataFrame(
         {
-            "image": [0, 1, 2], "network": "small", "rank": [0, 4, 5],
-            "l1_apart": [1.0, 2.0, 6.0], "l1_integrated": [2.0, 4.0, 2.0], "elements": 10,
-            "bias_share": [0.1, 0.2, 0.3], "half_distance": [0.0, 0.5, 1.0],
+            "image": [0, 1, 2, 3], "label": [0, 0, 0, 1], "network": network, "rank": ranks,
+            "l1_apart": [1.0, 2.0, 6.0, none], "l1_integrated": [2.0, 4.0, 2.0, none],
+            "elements": [10, 10, 10, none], "bias_part": [-0.1, 0.8, 1.2, none],
+            "half_distance": [0.0, 0.5, 1.0, none],
         }
     )  # fmt: skip
 
 
 def test_table2_by_hand() -> None:
     models = tuple(make_pair()[:1])
-    table = table2.summarise(ImageRun(made_rows(), models, ("3.png",), MADE))
+    table = table2.summarise(ImageRun(made_rows(), models, ("4.png",), MADE))
     (row,) = table.networks
-    assert (row.top1, row.top5) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert (row.top1, row.top5) == (pytest.approx(2 / 4), pytest.approx(3 / 4))
+    assert row.mean_per_class == pytest.approx((1 / 3 + 1) / 2), "classes count alike"
     assert row.mard == pytest.approx((0.5 + 0.5 + 3) / 3)
     # Batches of two: (1 + 2) / (2 + 4), then 6 / 2 alone.
     assert row.mard_of_batches == pytest.approx((0.5 + 3) / 2, rel=1e-5)
-    assert (row.bias_share, row.half_distance) == (pytest.approx(0.2), pytest.approx(0.5))
-    assert table.unreadable == ("3.png",)
+    assert row.bias_part == pytest.approx((0.35, 0.8, 1.0)), "signed: quartiles, not a share"
+    assert (row.half_distance, row.attributed) == (pytest.approx(0.5), 3)
+    assert table.unreadable == ("4.png",)
+    assert table.pairs == ()
+
+
+def test_table2_compares_pair_by_pair_and_their_mean() -> None:
+    models = (*make_pair(), *make_pair())
+    models = tuple(
+        replace(model, card=replace(model.card, name=f"{model.name}{n // 2}"))
+        for n, model in enumerate(models)
+    )
+    ranks = ((0, 4, 5, 0), (0, 0, 0, 1), (0, 1, 1, 0), (0, 1, 1, 0))
+    rows = pd.concat([made_rows(m.name, r) for m, r in zip(models, ranks, strict=True)])
+    mean, first, second = table2.summarise(ImageRun(rows, models, (), MADE)).pairs
+    assert (first.accuracy.only_first, first.accuracy.only_second) == (1, 2)
+    assert first.accuracy.top1.value == pytest.approx(1 / 4)
+    assert first.accuracy.p == 1.0
+    assert second.accuracy.top1.value == second.accuracy.top1.high == 0
+    assert (mean.title, mean.accuracy.p) == ("Mean of 2 pairs", None)
+    assert mean.accuracy.top1.value == pytest.approx(1 / 8)
+    assert mean.accuracy.top1.low < 1 / 8 < mean.accuracy.top1.high
+
+
+def exact_gradient(network: torch.nn.Module, x: torch.Tensor, label: int) -> torch.Tensor:
+    point = x.clone().requires_grad_()
+    return torch.autograd.grad(network(point)[0, label], point)[0]
+
+
+def test_accuracy_is_over_all_images_attributions_over_some(run: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "table2.parquet"
+    assert main(["table2", *run, "--attributed", "2", "--out", str(out)]) == 0
+    rows, table = table2.load_table2(out)
+    assert len(rows) == 4 * 2
+    assert rows["l1_integrated"].notna().sum() == sum(row.attributed for row in table.networks)
+    assert {row.attributed for row in table.networks} <= {1, 2}
 
 
 def test_table2_from_the_command_line(
@@ -111,14 +149,19 @@ def test_table2_from_the_command_line(
     assert len(rows) == 4 * 2
     regular, x_network = table.networks
     assert x_network.mard < 1e-5, "one gradient is the integral without biases"
-    assert (x_network.bias_share, regular.bias_share > 0.01) == (0.0, True)
+    assert x_network.bias_part == pytest.approx((0, 0, 0), abs=1e-5)
+    assert regular.bias_part[1] != pytest.approx(0, abs=1e-2)
+    assert {row.attributed for row in table.networks} == {4}
     model, images = make_pair()[0], make_images(5, broken=2)
     x = model.preprocess(images.read(3))[None]
     exact = integrated_gradients(model.network, x, images.labels[3], steps=128)
     wanted = table2.measure_batch(model, x, torch.tensor([images.labels[3]])).loc[0]
+    pixels = float((x * exact_gradient(model.network, x, images.labels[3])).sum())
+    logit = float(model.network(x)[0, images.labels[3]])
+    assert wanted["bias_part"] == pytest.approx(1 - pixels / logit, rel=1e-4)
     assert wanted["l1_integrated"] == pytest.approx(float(exact.values.abs().sum()), rel=1e-5)
-    fast = x * torch.autograd.grad(model.network(x.requires_grad_())[0, images.labels[3]], x)[0]
-    apart = float(relative_l1(fast.detach(), exact.values)[0])
+    fast = x * exact_gradient(model.network, x, images.labels[3])
+    apart = float(relative_l1(fast, exact.values)[0])
     assert wanted["l1_apart"] / wanted["l1_integrated"] == pytest.approx(apart, rel=1e-4)
 
 
@@ -130,7 +173,7 @@ def test_table3_from_the_command_line(
     printed = capsys.readouterr().out
     assert "data, test: 4 images, 1 unreadable (2.png)" in printed
     rows, table = table3.load_table3(out)
-    assert len(rows) == 4 * 2 * len(table3.QUALITY_METHODS) * len(MASKING_METRICS)
+    assert len(rows) == 4 * 2 * len(table3_summary.QUALITY_METHODS) * len(MASKING_METRICS)
     for metric in ("KPM", "KNM", "KAM", "RAM"):
         both = [table.quality("xsmall", method, metric) for method in ("ig", "fast")]
         assert both[0].area == pytest.approx(both[1].area, rel=1e-4), "X-Gradient is IG"
@@ -138,6 +181,10 @@ def test_table3_from_the_command_line(
     at = (rows["network"] == "small") & (rows["method"] == "random") & (rows["metric"] == "KPM")
     curves = np.stack(rows[at]["curve"])
     assert quality.area == pytest.approx(np.trapezoid(curves.mean(0), FRACTIONS))
+    exact = table.quality("small", "ig", "KPM")
+    assert (exact.to_ig.low, exact.to_ig.value, exact.to_ig.high) == (0, 0, 0)
+    assert quality.to_ig.value == pytest.approx(quality.area - exact.area)
+    assert quality.to_ig.low <= quality.to_ig.value <= quality.to_ig.high
     assert quality.low <= quality.area <= quality.high
     again = tmp_path / "again.parquet"
     work = str(tmp_path / "work2")

@@ -46,7 +46,7 @@ class Cell:
 
 
 def verdict(holds: bool) -> str:
-    """What trials can say of an axiom: a counter-example refutes it, no number of them proves it."""
+    """What trials can say: a counter-example refutes an axiom, no number of them proves it."""
     return "not refuted" if holds else "refuted"
 
 

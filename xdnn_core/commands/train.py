@@ -128,7 +128,7 @@ def _train_one(
     save_embedded(
         path,
         network.cpu(),
-        title=_TITLES.get(name, name),
+        title=_TITLES.get(name) or _alike_title(config),
         classes=train.classes,
         preprocessing=preprocessing,
         top1=100 * found.top1,
@@ -144,6 +144,11 @@ def _train_one(
         example = preprocessing(test.read(0))[None]
         report = inspect_homogeneity(read_embedded(path)[0], example)
         print(f"homogeneous: {report.is_homogeneous}, error {report.max_relative_error:.1e}")
+
+
+def _alike_title(config: TrainConfig) -> str:
+    """Title of one of the pair that is trained alike."""
+    return f"{'AlexNet' if config.biases else 'X-AlexNet'}, seed {config.crops.seed}"
 
 
 def _stored_teacher(out: Path, name: str) -> AlexNet:

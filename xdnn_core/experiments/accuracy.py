@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from xdnn_core.data.images import ImageSet
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.errors import UserError
+from xdnn_core.metrics.classification import mean_per_class
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,3 @@ def measure_accuracy(
         raise UserError(f"None of the {len(images)} images could be read; check the files.")
     top1, per_class = np.mean(firsts), mean_per_class(np.array(firsts), np.array(seen))
     return Accuracy(float(top1), five / len(seen), per_class, len(seen), tuple(unreadable))
-
-
-def mean_per_class(hits: NDArray[np.bool_], labels: NDArray[np.int_]) -> float:
-    """Average over the classes of the share of their images that were hit.
-
-    Parameters
-    ----------
-    hits, labels
-        (N,) each: whether the label was predicted, and the label.
-    """
-    images = np.bincount(labels)
-    correct = np.bincount(labels, weights=hits)
-    return float((correct[images > 0] / images[images > 0]).mean())

@@ -85,7 +85,8 @@ def measure_convergence(
         If the inputs are not one finite image, the target is out of range, or rules, counts or
         the reference are not allowed.
 
-    Source: Hesse et al. 2021, Section 4.2 and Figure 3.
+    Source: after Hesse et al. 2021, Appendix B.5 and Figure 3, whose measure is the mean absolute
+    difference; ours is relative, ‖I_n − R‖₁ / ‖R‖₁, so that networks can be compared.
     """
     _check(inputs, rules, counts, reference)
     began = time.perf_counter()

@@ -112,6 +112,13 @@ class Convergence:
         return float(self.point_weights @ self.path_gradient.double())
 
     @property
+    def slope_spread(self) -> float:
+        """Largest distance of the path gradient from its mean, relative; 0 for an X-DNN."""
+        slope = self.path_gradient.double()
+        mean = float(slope.mean())
+        return float((slope - mean).abs().max()) / abs(mean) if mean else float("inf")
+
+    @property
     def path_gap(self) -> float:
         """|area − (F(x) − F(0))| / |F(x) − F(0)|."""
         rise = self.output_at_one - self.output_at_zero

@@ -3,7 +3,8 @@
     python -m xdnn_core figure3 --data DIR --limit 100
 
 Each image is attributed for its label. Errors are relative L1 distances to 300 Gauss–Legendre
-points, image by image. A run that was stopped goes on where it was.
+points, image by image, where the paper (Appendix B.5) takes mean absolute differences. A run that
+was stopped goes on where it was.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ TABLE2: Final = (
 )
 
 TABLE3_METRICS: Final = ("KPM", "KNM", "KAM", "RAM")
-# Network, then method as in `table3.QUALITY_METHODS`; in the order of `TABLE3_METRICS`.
+# Network, then method as in `table3_summary.QUALITY_METHODS`; in the order of `TABLE3_METRICS`.
 TABLE3: Final[dict[str, dict[str, tuple[float, float, float, float]]]] = {
     "AlexNet": {
         "ig": (7.57, 1.67, 25.22, 11.12),

@@ -13,11 +13,12 @@ from xdnn_core.assets import RESULTS
 from xdnn_core.experiments.cost import Cost
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.experiments.published import COST, TABLE2, TABLE3, TABLE3_METRICS
-from xdnn_core.experiments.table2 import BiasCost, Table2
-from xdnn_core.experiments.table3 import QUALITY_METHODS, Quality, Table3
+from xdnn_core.experiments.table2_summary import BiasCost, PairRow, Table2
+from xdnn_core.experiments.table3_summary import QUALITY_METHODS, Quality, Table3
+from xdnn_core.metrics.classification import Difference
 from xdnn_core.metrics.masking import MASKING_METRICS
 from xdnn_core.models.catalogue import available_models
-from xdnn_core.wording import duration, percent, times
+from xdnn_core.wording import duration, percent
 
 _MEGABYTE: Final = 1024**2
 _NBSP: Final = "\u00a0"
@@ -40,7 +41,7 @@ class StoredResult:
 
 
 def stored_results(name: str, folder: Path) -> list[StoredResult]:
-    """Find the results of a command: the one that came with the app, then the user's, newest first.
+    """Find the results of a command: those that came with the app, then the user's, newest first.
 
     Parameters
     ----------
@@ -49,12 +50,12 @@ def stored_results(name: str, folder: Path) -> list[StoredResult]:
     folder
         Where the user's results lie.
     """
-    shipped = RESULTS / f"{name}.parquet"
+    shipped = sorted(RESULTS.glob(f"{name}*.parquet"), key=lambda file: len(file.stem))
     own = sorted(
         folder.glob(f"{name}-*.parquet"), key=lambda file: file.stat().st_mtime, reverse=True
     )
     return [
-        *([StoredResult(shipped, False)] if shipped.is_file() else []),
+        *(StoredResult(file, False) for file in shipped),
         *(StoredResult(file, True) for file in own),
     ]
 
@@ -71,18 +72,44 @@ def made_line(made: Provenance) -> str:
 
 
 def table2_answer(table: Table2) -> str:
-    """The sentence that matters about Table 2, with its numbers."""
-    titles = network_titles([row.network for row in table.networks])
+    """The sentences that matter about Table 2, with their numbers."""
     said = []
-    for row in table.networks:
-        name = f"**{titles[row.network]}**"
-        kind = "X-Gradient" if row.is_xdnn else "Input×Gradient"
-        said.append(
-            f"{name} names {100 * row.top1:.1f}{_NBSP}% of the images right "
-            f"({100 * row.top5:.1f}{_NBSP}% among its first five); its {kind} is "
-            f"**{percent(row.mard)}** from Integrated Gradients."
-        )
+    if table.pairs:
+        said.append(_accuracy_answer(table.pairs[0], table.provenance.images))
+    for is_xdnn in (False, True):
+        rows = [row for row in table.networks if row.is_xdnn == is_xdnn]
+        if rows:
+            kind = "X-Gradient" if is_xdnn else "Input×Gradient"
+            said.append(
+                f"{kind} {'without' if is_xdnn else 'with'} biases is **{_range(rows)}** from "
+                "Integrated Gradients (MARD)."
+            )
     return " ".join(said)
+
+
+def _accuracy_answer(pair: PairRow, images: int) -> str:
+    """Whether accuracy differs without biases, and by how much."""
+    top1 = pair.accuracy.top1
+    if top1.low <= 0 <= top1.high:
+        sure = "no difference in accuracy is established"
+    else:
+        sure = f"accuracy is {'higher' if top1.value > 0 else 'lower'}"
+    return (
+        f"Without biases {sure}: top-1 **{_difference(top1)}** on {images:,} images, mean per "
+        f"class {_difference(pair.accuracy.mean_per_class)}."
+    )
+
+
+def _range(rows: Sequence[BiasCost]) -> str:
+    """MARD of some networks: one number, or the smallest and the largest."""
+    low, high = (percent(choose(row.mard for row in rows)) for choose in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
+def _difference(found: Difference) -> str:
+    """A difference in points of per cent with its interval."""
+    value, low, high = (f"{100 * share:+.1f}" for share in (found.value, found.low, found.high))
+    return f"{value} points (95{_NBSP}% interval {low} to {high})"
 
 
 def table2_frame(table: Table2, of_batches: bool) -> pd.DataFrame:
@@ -93,19 +120,54 @@ def table2_frame(table: Table2, of_batches: bool) -> pd.DataFrame:
     table
         The result.
     of_batches
-        The authors' definition of MARD, of batches of two images; else image by image.
+        MARD as the authors' code has it, over batches of two images; else image by image.
     """
-    titles = network_titles([row.network for row in table.networks])
     return pd.DataFrame(
         {
-            "network": [titles[row.network] for row in table.networks],
+            "network": [row.title for row in table.networks],
             "top-1": [_points(row.top1) for row in table.networks],
             "top-5": [_points(row.top5) for row in table.networks],
+            "per class": [_points(row.mean_per_class) for row in table.networks],
             "MARD": [percent(_mard(row, of_batches)) for row in table.networks],
-            "bias share": [percent(row.bias_share) for row in table.networks],
+            "bias part": [_bias_part(row) for row in table.networks],
             "half distance": [percent(row.half_distance) for row in table.networks],
         }
     )
+
+
+def table2_pairs(table: Table2) -> pd.DataFrame:
+    """What taking the biases away changes, pair by pair, as text; points of per cent."""
+    return pd.DataFrame(
+        {
+            "X − regular, points": [pair.title for pair in table.pairs],
+            "top-1": [_interval(pair.accuracy.top1) for pair in table.pairs],
+            "top-5": [_interval(pair.accuracy.top5) for pair in table.pairs],
+            "per class": [_interval(pair.accuracy.mean_per_class) for pair in table.pairs],
+            "right alone": [_discordant(pair) for pair in table.pairs],
+            "McNemar p": ["" if p is None else f"{p:.2g}" for p in _p_values(table)],
+        }
+    )
+
+
+def _p_values(table: Table2) -> list[float | None]:
+    return [pair.accuracy.p for pair in table.pairs]
+
+
+def _interval(found: Difference) -> str:
+    value, low, high = (f"{100 * share:+.1f}" for share in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _discordant(pair: PairRow) -> str:
+    """How many images the regular and the X network alone name right."""
+    found = pair.accuracy
+    return "" if found.only_first is None else f"{found.only_first} : {found.only_second}"
+
+
+def _bias_part(row: BiasCost) -> str:
+    """Median with the quartiles, rounded to per cent; -0 is 0."""
+    low, median, high = (round(100 * share) + 0 for share in row.bias_part)
+    return f"{median}{_NBSP}% [{low}, {high}]"
 
 
 def _mard(row: BiasCost, of_batches: bool) -> float:
@@ -113,7 +175,7 @@ def _mard(row: BiasCost, of_batches: bool) -> float:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.2f}{_NBSP}%"
+    return f"{100 * share:.1f}{_NBSP}%"
 
 
 def table2_published() -> pd.DataFrame:
@@ -204,29 +266,28 @@ def table3_answer(table: Table3) -> str:
         if not other:
             said.append(f"{start} scores what {calls} scores, **to the printed digits in every "
                         "column**.")  # fmt: skip
-        else:
-            worse = [name for name in other if _is_worse(table, network, name)]
-            apart = f"{len(worse)} of {len(MASKING_METRICS)} columns"
-            said.append(f"{start} scores worse than {calls} in **{apart}**"
-                        + (f" ({', '.join(worse)})." if worse else "."))  # fmt: skip
+            continue
+        worse = [name for name in other if table.quality(network, "fast", name).is_worse_than_ig]
+        said.append(
+            f"{start} scores worse than {calls} in **{len(worse)} of {len(MASKING_METRICS)} "
+            "columns**" + (f" ({', '.join(worse)})" if worse else "")
+            + ", paired over the images, 95 % for all columns together."
+        )  # fmt: skip
     return " ".join(said)
 
 
-def _is_worse(table: Table3, network: str, metric: str) -> bool:
-    """Whether the single gradient is behind Integrated Gradients."""
-    fast, many = (table.quality(network, method, metric).area for method in ("fast", "ig"))
-    return fast < many if MASKING_METRICS[metric].higher_is_better else fast > many
-
-
 def cost_answer(cost: Cost) -> str:
-    """The sentence that matters about the cost of a training step."""
+    """The sentence that matters about the cost of a training step, beside the paper's figure."""
     by_prior = {step.prior: step for step in cost.steps}
-    x_step = by_prior["x_gradient"]
-    dearest = max(cost.steps, key=lambda step: step.time_ratio)
+    x_step, many = by_prior["x_gradient"], by_prior["expected_gradients:32"]
+    paper = COST[0]
     return (
         f"A training step with **X-Gradient** takes **{x_step.time_ratio:.1f} times** the time and "
-        f"**{x_step.memory_ratio:.1f} times** the memory of one without a prior; with "
-        f"{dearest.title} {dearest.time_ratio:.0f} times and {dearest.memory_ratio:.0f} times."
+        f"**{x_step.memory_ratio:.1f} times** the memory of one without a prior. "
+        f"{many.title} takes **{many.time_to_x:.0f} times** the time and "
+        f"**{many.memory_to_x:.1f} times** the memory of X-Gradient (the paper: "
+        f"{paper.seconds / COST[1].seconds:.0f} and {paper.gigabytes / COST[1].gigabytes:.1f} "
+        "times)."
     )
 
 
@@ -236,28 +297,24 @@ def cost_frame(cost: Cost) -> pd.DataFrame:
         {
             "prior": [step.title for step in cost.steps],
             "time": [duration(step.seconds) for step in cost.steps],
-            "× plain": [f"{step.time_ratio:.2f}" for step in cost.steps],
+            "× plain": [f"{step.time_ratio:.1f}" for step in cost.steps],
+            "× X-Gradient": [f"{step.time_to_x:.1f}" for step in cost.steps],
             "peak memory": [f"{step.peak_bytes / _MEGABYTE:,.0f}{_NBSP}MB" for step in cost.steps],
-            "× plain ": [f"{step.memory_ratio:.2f}" for step in cost.steps],
+            "× plain ": [f"{step.memory_ratio:.1f}" for step in cost.steps],
+            "× X-Gradient ": [f"{step.memory_to_x:.1f}" for step in cost.steps],
         }
     )
 
 
 def cost_published() -> pd.DataFrame:
-    """The paper's rows of the cost table as text."""
+    """The paper's rows of the cost table as text; it prints no step without a prior."""
+    x = COST[1]
     return pd.DataFrame(
         {
             "prior": [step.title for step in COST],
             "time": [duration(step.seconds) for step in COST],
+            "× X-Gradient": [f"{step.seconds / x.seconds:.1f}" for step in COST],
             "peak memory": [f"{step.gigabytes:.2f}{_NBSP}GB" for step in COST],
+            "× X-Gradient ": [f"{step.gigabytes / x.gigabytes:.1f}" for step in COST],
         }
-    )
-
-
-def cost_published_answer() -> str:
-    """How the paper's two priors compare."""
-    many, one = COST
-    return (
-        f"There {many.title} takes {times(many.seconds / one.seconds)} the time and "
-        f"{times(many.gigabytes / one.gigabytes)} the memory of {one.title}."
     )

@@ -6,8 +6,8 @@
 
 Every cell is tried on random networks and inputs; what fails comes with its counter-example.
 X-Gradient is tried on networks without biases, the others on networks with biases; with
---without-biases all on the same networks without, where it and Input×Gradient are one function. With
---network the axioms are tried on that network and one photograph.
+--without-biases all on the same networks without, where it and Input×Gradient are one function.
+With --network the axioms are tried on that network and one photograph.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -30,87 +29,21 @@ from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.image_runs import (
     STEPS,
-    ImageRun,
     OpenRun,
     add_run_arguments,
     add_steps_argument,
     check_steps,
-    counted,
     run_over_images,
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
+from xdnn_core.experiments.table3_summary import Table3, describe, qualities_of, summarise
 from xdnn_core.metrics.masking import (
     MASKING_METRICS,
-    area_under,
-    bootstrap_interval,
     masking_curve,
 )
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table3.parquet"
-# Name on screen by key; the last one is X-Gradient on a network without biases.
-QUALITY_METHODS: Final = {
-    "ig": "Integrated Gradients",
-    "random": "Random",
-    "gradient": "Gradient",
-    "eg_1": "Expected Gradients, 1 sample",
-    "fast": "Input×Gradient, X-Gradient",
-}
-
-
-@dataclass(frozen=True)
-class Quality:
-    """One network, one method, one metric.
-
-    Attributes
-    ----------
-    network, method, metric
-        Names; the method is a key of `QUALITY_METHODS`, the metric of `MASKING_METRICS`.
-    is_xdnn
-        Whether the network has F(αx) = αF(x), so that its single gradient is X-Gradient.
-    area
-        Area under the curve over the kept fraction, mean over images.
-    low, high
-        Its 95 % bootstrap interval over images.
-    curve
-        Mean score at every fraction of the metric.
-    """
-
-    network: str
-    method: str
-    metric: str
-    is_xdnn: bool
-    area: float
-    low: float
-    high: float
-    curve: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Table3:
-    """All networks, methods and metrics.
-
-    Attributes
-    ----------
-    qualities
-        Network by network, method by method, metric by metric.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    steps
-        Gradient calls of Integrated Gradients.
-    provenance
-        How it was made, and over how many images.
-    """
-
-    qualities: tuple[Quality, ...]
-    unreadable: tuple[str, ...]
-    steps: int
-    provenance: Provenance
-
-    def quality(self, network: str, method: str, metric: str) -> Quality:
-        """One cell."""
-        wanted = (network, method, metric)
-        return next(q for q in self.qualities if (q.network, q.method, q.metric) == wanted)
 
 
 def attributions_of(
@@ -236,24 +169,6 @@ def _another(images: ImageSet, number: int) -> Image.Image:
     raise UserError("The set has only one image that can be read; Expected Gradients needs two.")
 
 
-def summarise(found: ImageRun, steps: int = STEPS) -> Table3:
-    """Reduce the rows of all images to areas with intervals, and mean curves."""
-    qualities = []
-    cells = dict(list(found.rows.groupby(["network", "method", "metric"])))
-    for model in found.models:
-        for method in QUALITY_METHODS:
-            for name, metric in MASKING_METRICS.items():
-                curves = torch.tensor(np.stack(cells[model.name, method, name]["curve"]))  # (N, F)
-                areas = area_under(curves, metric.fractions)  # (N, F) -> (N,)
-                low, high = bootstrap_interval(areas)
-                mean = tuple(curves.mean(dim=0).tolist())
-                area = float(areas.mean())
-                qualities.append(
-                    Quality(model.name, method, name, model.is_xdnn, area, low, high, mean)
-                )
-    return Table3(tuple(qualities), found.unreadable, steps, found.provenance)
-
-
 def load_table3(path: Path = STORED) -> tuple[pd.DataFrame, Table3]:
     """Read a stored result: its rows (see `measure_image`) and the table.
 
@@ -263,25 +178,10 @@ def load_table3(path: Path = STORED) -> tuple[pd.DataFrame, Table3]:
         If the file is not there or no such result.
     """
     rows, values = load_result(path, "table3")
-    qualities = tuple(Quality(**q | {"curve": tuple(q["curve"])}) for q in values["qualities"])
+    networks = {quality["network"]: quality["is_xdnn"] for quality in values["qualities"]}
     made = Provenance(**values["provenance"])
-    return rows, Table3(qualities, tuple(values["unreadable"]), values["steps"], made)
-
-
-def describe(table: Table3) -> str:
-    """The table in plain text, areas with their intervals."""
-    lines = [
-        counted(table.provenance, table.unreadable),
-        "Area under the curve [95 % bootstrap interval]; Integrated Gradients with "
-        f"{table.steps} calls",
-    ]
-    for network in dict.fromkeys(q.network for q in table.qualities):
-        lines += ["", f"{network:<34}" + "".join(f"{name:>24}" for name in MASKING_METRICS)]
-        for method, title in QUALITY_METHODS.items():
-            cells = (table.quality(network, method, name) for name in MASKING_METRICS)
-            shown = (f"{q.area:.2f} [{q.low:.2f}, {q.high:.2f}]" for q in cells)
-            lines.append(f"{title:<34}" + "".join(f"{cell:>24}" for cell in shown))
-    return "\n".join(lines)
+    table = Table3(qualities_of(rows, networks), tuple(values["unreadable"]), values["steps"], made)
+    return rows, table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from xdnn_core import assets
 from xdnn_core.errors import UserError
 from xdnn_core.models.cache import RemoteWeights, cached_file
-from xdnn_core.models.checkpoints import describe_file
+from xdnn_core.models.checkpoints import describe_file, recipe_in_words
 
 _PAPER: Final = (
     "https://download.visinf.tu-darmstadt.de/data/2021-neurips-fast-axiomatic-attribution/models"
@@ -37,6 +37,8 @@ class ModelCard:
         Whether it is without biases, so that F(αx) = αF(x).
     installed
         Whether it loads without a network connection.
+    recipe
+        How it was trained, in a sentence; empty where its file does not say.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ModelCard:
     source: str
     is_xdnn: bool
     installed: bool
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ def _embedded_card(name: str, title: str, is_xdnn: bool) -> ModelCard:
         source="trained for this app",
         is_xdnn=is_xdnn,
         installed=found is not None,
+        recipe=recipe_in_words(found.recipe) if found else "",
     )
 
 

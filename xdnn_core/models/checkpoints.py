@@ -244,6 +244,21 @@ def describe(data: bytes) -> NetworkDescription | None:
     return description
 
 
+def recipe_in_words(recipe: Mapping[str, Any]) -> str:
+    """Say in a sentence how a network was trained; nothing where the recipe is another's."""
+    try:
+        crops, teacher = recipe["crops"], recipe["teacher"]
+        start = f"{teacher}'s weights" if teacher else "ImageNet-trained convolutions"
+        trained = "all layers" if recipe["features_rate"] else "the fully connected layers alone"
+        goal = f"the labels and {teacher}'s logits" if teacher else "the labels"
+        return (
+            f"From {start}, {trained} trained for {crops['epochs']} epochs on {goal}, "
+            f"{recipe['train_images']:,} images, seed {crops['seed']}."
+        )
+    except (LookupError, TypeError):
+        return ""
+
+
 def _read_preprocessing(header: Mapping[str, str]) -> Preprocessing:
     """Size, resize, mean, std and fit of a header, checked for sense."""
     fit = FITS[FITS.index(cast(Fit, header.get("fit", "crop")))]  # a ValueError for any other

@@ -31,7 +31,12 @@ from xdnn_core.models.catalogue import (
     available_models,
     find_remote,
 )
-from xdnn_core.models.checkpoints import check_agreement, describe, read_embedded
+from xdnn_core.models.checkpoints import (
+    check_agreement,
+    describe,
+    read_embedded,
+    recipe_in_words,
+)
 from xdnn_core.models.download import NoConnectionError, Progress
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 
@@ -194,6 +199,7 @@ def load_model_file(
         source="your own",
         is_xdnn=not network.config.biases,
         installed=True,
+        recipe=recipe_in_words(description.recipe) if description else "",
     )
     preprocessing = description.preprocessing if description else _IMAGENET
     names = list(named if classes is None else classes)

@@ -1,0 +1,144 @@
+"""Table 3 reduced: areas with intervals, and how far each is from Integrated Gradients'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import torch
+
+from xdnn_core.experiments.image_runs import STEPS, ImageRun, counted
+from xdnn_core.experiments.provenance import Provenance
+from xdnn_core.metrics.classification import Difference
+from xdnn_core.metrics.masking import MASKING_METRICS, area_under, bootstrap_interval
+
+# Name on screen by key; the last one is X-Gradient on a network without biases.
+QUALITY_METHODS: Final = {
+    "ig": "Integrated Gradients",
+    "random": "Random",
+    "gradient": "Gradient",
+    "eg_1": "Expected Gradients, 1 sample",
+    "fast": "Input×Gradient, X-Gradient",
+}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One network, one method, one metric.
+
+    Attributes
+    ----------
+    network, method, metric
+        Names; the method is a key of `QUALITY_METHODS`, the metric of `MASKING_METRICS`.
+    is_xdnn
+        Whether the network has F(αx) = αF(x), so that its single gradient is X-Gradient.
+    area
+        Area under the curve over the kept fraction, mean over images.
+    low, high
+        Its 95 % bootstrap interval over images.
+    curve
+        Mean score at every fraction of the metric.
+    to_ig
+        Its area minus that of Integrated Gradients, paired over images; the intervals of one
+        method hold together with 95 % over networks and metrics (Bonferroni).
+    """
+
+    network: str
+    method: str
+    metric: str
+    is_xdnn: bool
+    area: float
+    low: float
+    high: float
+    curve: tuple[float, ...]
+    to_ig: Difference
+
+    @property
+    def is_worse_than_ig(self) -> bool:
+        """Whether the interval of the difference lies on the worse side of 0."""
+        higher_is_better = MASKING_METRICS[self.metric].higher_is_better
+        return self.to_ig.high < 0 if higher_is_better else self.to_ig.low > 0
+
+
+@dataclass(frozen=True)
+class Table3:
+    """All networks, methods and metrics.
+
+    Attributes
+    ----------
+    qualities
+        Network by network, method by method, metric by metric.
+    unreadable
+        Names of the images that could not be decoded and do not count.
+    steps
+        Gradient calls of Integrated Gradients.
+    provenance
+        How it was made, and over how many images.
+    """
+
+    qualities: tuple[Quality, ...]
+    unreadable: tuple[str, ...]
+    steps: int
+    provenance: Provenance
+
+    def quality(self, network: str, method: str, metric: str) -> Quality:
+        """One cell."""
+        wanted = (network, method, metric)
+        return next(q for q in self.qualities if (q.network, q.method, q.metric) == wanted)
+
+
+def summarise(found: ImageRun, steps: int = STEPS) -> Table3:
+    """Reduce the rows of all images to areas with intervals, and mean curves."""
+    networks = {model.name: model.is_xdnn for model in found.models}
+    return Table3(qualities_of(found.rows, networks), found.unreadable, steps, found.provenance)
+
+
+def qualities_of(rows: pd.DataFrame, networks: Mapping[str, bool]) -> tuple[Quality, ...]:
+    """Reduce the rows of all images.
+
+    Parameters
+    ----------
+    rows
+        See `table3.measure_batch`.
+    networks
+        By name, whether they are X-DNNs.
+    """
+    found = []
+    ordered = rows.sort_values("image")  # every method's images in one order, to be paired
+    cells = dict(list(ordered.groupby(["network", "method", "metric"])))
+    level = 1 - 0.05 / (len(networks) * len(MASKING_METRICS))
+    for (network, is_xdnn), (name, metric) in product(networks.items(), MASKING_METRICS.items()):
+        exact = None  # areas of Integrated Gradients, which comes first
+        for method in QUALITY_METHODS:
+            curves = torch.tensor(np.stack(cells[network, method, name]["curve"]))  # (N, F)
+            areas = area_under(curves, metric.fractions)  # (N, F) -> (N,)
+            exact = areas if exact is None else exact
+            apart = bootstrap_interval(areas - exact, draws=10_000, level=level)
+            found.append(
+                Quality(
+                    network, method, name, is_xdnn, float(areas.mean()),
+                    *bootstrap_interval(areas), tuple(curves.mean(dim=0).tolist()),
+                    Difference(float((areas - exact).mean()), *apart),
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def describe(table: Table3) -> str:
+    """The table in plain text, areas with their intervals."""
+    lines = [
+        counted(table.provenance, table.unreadable),
+        "Area under the curve [95 % bootstrap interval]; Integrated Gradients with "
+        f"{table.steps} calls",
+    ]
+    for network in dict.fromkeys(q.network for q in table.qualities):
+        lines += ["", f"{network:<34}" + "".join(f"{name:>24}" for name in MASKING_METRICS)]
+        for method, title in QUALITY_METHODS.items():
+            cells = (table.quality(network, method, name) for name in MASKING_METRICS)
+            shown = (f"{q.area:.2f} [{q.low:.2f}, {q.high:.2f}]" for q in cells)
+            lines.append(f"{title:<34}" + "".join(f"{cell:>24}" for cell in shown))
+    return "\n".join(lines)

@@ -1,0 +1,123 @@
+"""How often classifiers are right, and whether two of them differ on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, bootstrap
+
+_RESAMPLES = 9_999
+
+
+def mean_per_class(hits: NDArray[Any], labels: NDArray[np.integer]) -> float:
+    """Average over the classes of the mean of their images' values.
+
+    Parameters
+    ----------
+    hits, labels
+        (N,) each: whether an image's class was predicted, or any number; and its class. Classes
+        without images do not count.
+    """
+    images = np.bincount(labels)
+    sums = np.bincount(labels, weights=hits)
+    return float((sums[images > 0] / images[images > 0]).mean())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second minus first, image by image, averaged.
+
+    Attributes
+    ----------
+    value
+        On these images.
+    low, high
+        Percentile bootstrap interval over the images, 95 % unless said otherwise.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PairedAccuracy:
+    """How a second classifier differs from a first one on the same images.
+
+    Attributes
+    ----------
+    top1, top5, mean_per_class
+        Differences in accuracy; means where there are several pairs.
+    only_first, only_second
+        Images that one of the two alone names right; None where there are several pairs.
+    p
+        McNemar's exact test of these two numbers, two-sided; None where there are several pairs.
+    """
+
+    top1: Difference
+    top5: Difference
+    mean_per_class: Difference
+    only_first: int | None
+    only_second: int | None
+    p: float | None
+
+
+def compare_classifiers(
+    first: NDArray[np.integer], second: NDArray[np.integer], labels: NDArray[np.integer]
+) -> PairedAccuracy:
+    """Compare two classifiers, or the mean of several pairs of them, image by image.
+
+    Parameters
+    ----------
+    first, second
+        Rank of the label among each classifier's logits, 0 for the prediction, (S, N): S pairs.
+    labels
+        (N,).
+
+    Returns
+    -------
+    PairedAccuracy
+        Its intervals are over images: another test set, the same trained networks.
+
+    Source: McNemar 1947; Efron 1979.
+    """
+
+    def mean(values: NDArray[Any], _: NDArray[np.integer]) -> float:
+        return float(values.mean())
+
+    by_place = {k: ((second < k).mean(axis=0) - (first < k).mean(axis=0)) for k in (1, 5)}  # (N,)
+    only_first = only_second = p = None
+    if len(first) == 1:
+        only_first, only_second = (int((by_place[1] == sign).sum()) for sign in (-1, 1))
+        discordant = only_first + only_second
+        p = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return PairedAccuracy(
+        _difference(by_place[1], labels, mean),
+        _difference(by_place[5], labels, mean),
+        _difference(by_place[1], labels, mean_per_class),
+        only_first,
+        only_second,
+        p,
+    )
+
+
+def _difference(
+    values: NDArray[Any],
+    labels: NDArray[np.integer],
+    statistic: Callable[[NDArray[Any], NDArray[np.integer]], float],
+) -> Difference:
+    """A statistic of the images' differences (N,), with its interval."""
+    value = statistic(values, labels)
+    if not values.any():
+        return Difference(value, value, value)
+    found = bootstrap(
+        (np.arange(len(values)),), lambda drawn: statistic(values[drawn], labels[drawn]),
+        vectorized=False, n_resamples=_RESAMPLES, method="percentile",
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    interval = found.confidence_interval
+    return Difference(value, float(interval.low), float(interval.high))

@@ -20,7 +20,7 @@ from xdnn_core.errors import UserError
 from xdnn_core.experiments.table1 import STORED, Table1, load_table1
 
 _SHOWN = "axioms_shown"  # the run on screen; none is the stored result
-_AS_DEFINED, _WITHOUT = "all but X-Gradient's", "none"
+_AS_DEFINED, _WITHOUT = "for all but X-Gradient", "for none"
 _TITLES = {name: method.title for name, method in AXIOM_METHODS.items()}
 
 
@@ -68,7 +68,7 @@ def _stored(without_biases: bool) -> Table1:
 def _choose_networks() -> bool:
     """Draw on which networks; returns whether all are without biases."""
     chosen = st.segmented_control(
-        "Their biases",
+        "Networks with biases",
         [_AS_DEFINED, _WITHOUT],
         default=_AS_DEFINED,
         required=True,
@@ -114,7 +114,8 @@ def _answer(table: Table1) -> str:
 def _refuted(failed: Mapping[str, list[str]], axioms: list[str], what: str) -> str:
     """The methods for which these axioms were refuted and no others; nothing if there are none."""
     names = [f"**{_TITLES[name]}**" for name, own in failed.items() if own == axioms]
-    return f"{what} for {' and '.join(names)}" if names else ""
+    *first, last = names or [""]
+    return f"{what} for {', '.join(first)}{' and ' if first else ''}{last}" if names else ""
 
 
 def _beside_the_paper(table: Table1) -> str:

@@ -216,13 +216,14 @@ def test_splitting_keeps_classes_apart_and_loses_nothing(images: ImageSet) -> No
     assert set(fewer.labels) == {0, 1}
 
 
-def run_command(folder: Path, *launcher: str) -> str:
+def run_command(folder: Path, *launcher: str, options: tuple[str, ...] = ()) -> str:
     """Train both tiny networks through the command line; returns what it printed."""
     save_file(make_features(), folder / "f.safetensors")
     command = [sys.executable, *launcher, "-m", "xdnn_core", "train", "caltech101", "--fp32"]
     command += ["--data", str(make_folder(folder / "data")), "--epochs", "1"]
     command += ["--features", str(folder / "f.safetensors")]
     command += ["--out", str(folder / "out"), "--work", str(folder / "work"), "--device", "cpu"]
+    command += options
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
@@ -248,3 +249,29 @@ def test_the_command_stores_both_networks_with_their_accuracy(
         assert description.recipe["crops"]["epochs"] == 1
         json.dumps(description.recipe)
     assert "homogeneous: True" in printed
+
+
+def test_a_pair_is_trained_alike_once_a_seed_with_images_held_out(tmp_path: Path) -> None:
+    from xdnn_core.models.checkpoints import read_embedded, recipe_in_words
+
+    printed = run_command(tmp_path, options=("--alike", "--seeds", "0", "1"))
+    recipes = {}
+    for name, biases in (("alexnet-alike", True), ("xalexnet-alike", False)):
+        for seed in (0, 1):
+            file = tmp_path / "out" / f"{name}-seed{seed}.safetensors"
+            network, description = read_embedded(file)
+            assert network.config.biases is biases
+            recipe = dict(description.recipe)
+            assert recipe["train_images"] == 9, "one of four in every class is held out"
+            assert recipe["validation_images"] == 3
+            assert recipe.pop("validation_top1") in (0, 1 / 3, 2 / 3, 1)
+            assert "all layers trained for 1 epochs on the labels, 9 images, seed" in (
+                recipe_in_words(recipe)
+            )
+            recipes[biases, seed] = recipe
+            assert f"{name}-seed{seed}: top-1" in printed
+    for seed in (0, 1):
+        with_biases, without = recipes[True, seed], recipes[False, seed]
+        assert {key for key in without if without[key] != with_biases[key]} == {"biases"}
+    differing = {key for key in recipes[True, 0] if recipes[True, 0][key] != recipes[True, 1][key]}
+    assert differing == {"crops"}, "the seed"

@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> int:
         found = measure_accuracy(model.network, images, model.preprocessing, device, args.batch)
         unread = f", {len(found.unreadable)} unreadable" if found.unreadable else ""
         print(
-            f"{name}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%} "
-            f"over {found.images} images{unread}"
+            f"{name}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}, mean per class "
+            f"{found.mean_per_class:.2%} over {found.images} images{unread}"
         )
     return 0

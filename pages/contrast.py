@@ -31,10 +31,9 @@ with loading, st.spinner("Loading the networks …", show_time=True):
     )
     from pages.shared.contrast_charts import draw_accuracy, draw_curves
     from pages.shared.contrast_work import SweepWork
+    from pages.shared.sentences import what_contrast_changes
     from xdnn_core.comparison import predict
-    from xdnn_core.contrast_maps import NetworkContrast, nearest_stop
     from xdnn_core.errors import UserError
-    from xdnn_core.models.zoo import PretrainedModel
     from xdnn_core.panels import network_name
 
 
@@ -59,7 +58,11 @@ def main() -> None:
     with working:
         contrasts, is_coarse = work.best()
     with answer:
-        st.markdown(" ".join(map(_answer, models, contrasts)))
+        said = (
+            what_contrast_changes(network_name(model), model.is_xdnn, contrast)
+            for model, contrast in zip(models, contrasts, strict=True)
+        )
+        st.markdown(" ".join(said))
     theme = current_theme()
     with canvas:
         seen = models[0].to_display(inputs[0])
@@ -70,31 +73,6 @@ def main() -> None:
     with working:
         if is_coarse:
             work.refine()
-
-
-def _answer(model: PretrainedModel, contrast: NetworkContrast) -> str:
-    """The sentence that matters, with the numbers of this picture."""
-    curves, name = contrast.curves, network_name(model)
-    if curves.never_changes:
-        ending = "; its attributions only scale." if model.is_xdnn else "."
-        return (
-            f"**{name}'s** prediction is the same at all {len(contrast.stops) - 1} contrasts above "
-            f"0{ending}"
-        )
-    changes = [alpha for alpha in (curves.changes_below, curves.changes_above) if alpha is not None]
-    said = " and ".join(
-        f"at **α = {alpha:g}**, to {_class_at(contrast, alpha)}" for alpha in changes
-    )
-    half = nearest_stop(contrast.stops, 0.5)
-    return (
-        f"**{name}'s** prediction changes {said}; its Input×Gradient at α = 0.5 has a cosine of "
-        f"**{curves.fast_cosine[half]:.2f}** with that at α = 1."
-    )
-
-
-def _class_at(contrast: NetworkContrast, alpha: float) -> str:
-    """The class predicted at a stop."""
-    return contrast.predictions[nearest_stop(contrast.stops, alpha)].name
 
 
 main()

@@ -28,15 +28,19 @@ with loading, st.spinner("Loading the networks …", show_time=True):
         draw_path,
         draw_thumbnails,
     )
-    from pages.shared.convergence_controls import RULE_TITLES, choose_plot
+    from pages.shared.convergence_controls import choose_plot
     from pages.shared.convergence_work import ConvergenceWork, Depth
-    from xdnn_core.comparison import IntegrationSettings, predict
-    from xdnn_core.convergence_view import most_misleading
+    from pages.shared.sentences import (
+        calls_needed,
+        default_curve,
+        least_telling_gap,
+        slope_along_the_path,
+    )
+    from xdnn_core.comparison import predict
     from xdnn_core.errors import UserError
-    from xdnn_core.experiments.convergence_result import TOLERANCES, Convergence, RuleCurve
+    from xdnn_core.experiments.convergence_result import Convergence
     from xdnn_core.models.zoo import PretrainedModel
     from xdnn_core.panels import network_name
-    from xdnn_core.wording import percent
 
 
 def main() -> None:
@@ -59,7 +63,7 @@ def main() -> None:
     with answer:
         measured, depth = work.best()
         for model, one in zip(models, measured, strict=True):
-            st.markdown(_answer(model, one))
+            st.markdown(calls_needed(network_name(model), model.is_xdnn, one))
     theme = current_theme()
     with plots:
         draw_errors(models, measured, rules, theme)
@@ -67,31 +71,6 @@ def main() -> None:
     with answer:
         if not depth.covers(work.wanted):
             _refine(work, depth)
-
-
-def _answer(model: PretrainedModel, one: Convergence) -> str:
-    """The sentence that matters, with the numbers of this picture."""
-    name = network_name(model)
-    if model.is_xdnn:
-        return (
-            f"**{name}** needs **1 gradient call**: X-Gradient is within "
-            f"**{percent(one.fast_error)}** of Integrated Gradients."
-        )
-    curve = _default_curve(one)
-    needed = {percent(goal): curve.calls_needed(goal) for goal in TOLERANCES}
-    met = [(str(calls), goal) for goal, calls in needed.items() if calls is not None]
-    missed = [goal for goal, calls in needed.items() if calls is None]
-    (calls, goal), *rest = met + [(f"more than {curve.counts[-1]}", goal) for goal in missed[:1]]
-    more = "".join(f", **{calls}** for {goal}" for calls, goal in rest)
-    return (
-        f"**{name}** needs **{calls} gradient calls** for an estimated error of {goal}{more}: "
-        f"Integrated Gradients, {RULE_TITLES[curve.rule]} rule."
-    )
-
-
-def _default_curve(one: Convergence) -> RuleCurve:
-    """The curve of the rule that is the app's default."""
-    return next(curve for curve in one.curves if curve.rule == IntegrationSettings.rule)
 
 
 def _draw_rest(
@@ -109,23 +88,14 @@ def _draw_rest(
         )
         explain("rule", "distance", "estimated_error", label="What is this?", key="explain_errors")
     for model, one in zip(models, measured, strict=True):
-        draw_thumbnails(model, _default_curve(one), theme)
+        draw_thumbnails(model, default_curve(one), theme)
     left, right = two_columns("gap")
     with left:
         draw_gap(models[0], measured[0], rules, theme)
-        place = most_misleading(measured[0], rules)
-        st.markdown(
-            "Where the gap says least: with "
-            f"{place.calls} calls ({RULE_TITLES[place.rule]}) it is **{percent(place.gap)}** while "
-            f"the map is off by **{percent(place.error)}**. Errors of opposite sign cancel in it."
-        )
+        st.markdown(least_telling_gap(measured[0], rules))
     with right:
         draw_path(models, measured, theme)
-        st.markdown(
-            f"Along {network_name(models[1])}'s path, t > 0, the slope stays within "
-            f"**{percent(measured[1].slope_spread)}** of its mean. At t = 0 every ReLU of a "
-            "network without biases stands on its kink; trapezoid and left take this point."
-        )
+        st.markdown(slope_along_the_path(network_name(models[1]), measured[1]))
     left, right = two_columns("needed")
     with left:
         st.markdown("**Gradient calls needed**, by the estimated error")

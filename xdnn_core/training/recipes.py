@@ -71,7 +71,8 @@ RECIPES = {
 }
 
 # The pair that Table 2 compares: one recipe for both, so that they differ in the biases alone.
-# The convolutions' rate is the one of 1e-4 and 3e-4 with the better validation accuracy.
+# The convolutions' rate is the one of 1e-4 and 3e-4 with the better validation accuracy after
+# three epochs: 86.3 and 85.1 % with biases, 85.6 and 84.4 % without.
 _ALIKE = TrainConfig(
     biases=True, crops=CropConfig(epochs=6), features_rate=1e-4, dropout=0.4, validation=0.1
 )

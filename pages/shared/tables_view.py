@@ -131,7 +131,7 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
         )
         _grid(view.table2_frame(table, of_batches))
         explain(
-            "distance", "bias_share", "half_distance", label="What is this?", key="explain_table2"
+            "distance", "bias_part", "half_distance", label="What is this?", key="explain_table2"
         )
     with theirs:
         _whose("The paper", "ImageNet, 50,000 images")

@@ -33,8 +33,8 @@ def table3(one_gradient: float) -> Table3:
 
 def test_table2_in_words_and_cells() -> None:
     rows = (
-        BiasCost(PAIR[0], False, 0.9178, 0.9806, 0.84, 0.79, 0.3, 0.8),
-        BiasCost(PAIR[1], True, 0.9078, 0.9820, 4e-6, 3e-6, 0.0, 0.0),
+        BiasCost(PAIR[0], False, 0.9178, 0.9806, 0.84, 0.79, 0.3, 0.2, 0.4, 0.8),
+        BiasCost(PAIR[1], True, 0.9078, 0.9820, 4e-6, 3e-6, 0.0, 0.0, 0.0, 0.0),
     )
     table = Table2(rows, (), MADE)
     said = view.table2_answer(table)

@@ -128,7 +128,7 @@ def test_the_batch_changes_rounding_only(small: Path, undisturbed: Path, batch: 
         load_table2(folder / "table2.parquet")[0].sort_values(["network", "image"])
         for folder in (work.parent, undisturbed)
     )
-    for column in ("rank", "l1_integrated", "bias_share", "half_distance"):
+    for column in ("rank", "l1_integrated", "bias_part", "half_distance"):
         assert found[column].to_list() == pytest.approx(wanted[column].to_list(), rel=1e-4)
 
 

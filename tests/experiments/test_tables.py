@@ -66,7 +66,7 @@ def made_rows() -> pd.DataFrame:
         {
             "image": [0, 1, 2], "network": "small", "rank": [0, 4, 5],
             "l1_apart": [1.0, 2.0, 6.0], "l1_integrated": [2.0, 4.0, 2.0], "elements": 10,
-            "bias_share": [0.1, 0.2, 0.3], "half_distance": [0.0, 0.5, 1.0],
+            "bias_part": [0.1, 0.2, -0.3], "half_distance": [0.0, 0.5, 1.0],
         }
     )  # fmt: skip
 
@@ -79,7 +79,8 @@ def test_table2_by_hand() -> None:
     assert row.mard == pytest.approx((0.5 + 0.5 + 3) / 3)
     # Batches of two: (1 + 2) / (2 + 4), then 6 / 2 alone.
     assert row.mard_of_batches == pytest.approx((0.5 + 3) / 2, rel=1e-5)
-    assert (row.bias_share, row.half_distance) == (pytest.approx(0.2), pytest.approx(0.5))
+    assert (row.bias_part, row.half_distance) == (pytest.approx(0.1), pytest.approx(0.5))
+    assert (row.bias_part_low, row.bias_part_high) == pytest.approx((-0.1, 0.15))
     assert table.unreadable == ("3.png",)
 
 
@@ -93,7 +94,7 @@ def test_table2_from_the_command_line(
     assert len(rows) == 4 * 2
     regular, x_network = table.networks
     assert x_network.mard < 1e-5, "one gradient is the integral without biases"
-    assert (x_network.bias_share, regular.bias_share > 0.01) == (0.0, True)
+    assert abs(x_network.bias_part) < 1e-5 < abs(regular.bias_part)
     model, images = make_pair()[0], make_images(5, broken=2)
     x = model.preprocess(images.read(3))[None]
     exact = integrated_gradients(model.network, x, images.labels[3], steps=128)

@@ -102,7 +102,7 @@ def table2_frame(table: Table2, of_batches: bool) -> pd.DataFrame:
             "top-1": [_points(row.top1) for row in table.networks],
             "top-5": [_points(row.top5) for row in table.networks],
             "MARD": [percent(_mard(row, of_batches)) for row in table.networks],
-            "bias share": [percent(row.bias_share) for row in table.networks],
+            "bias part": [percent(row.bias_part) for row in table.networks],
             "half distance": [percent(row.half_distance) for row in table.networks],
         }
     )

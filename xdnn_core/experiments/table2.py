@@ -23,6 +23,7 @@ from torch import Tensor
 from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
+from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.device import full_float32
 from xdnn_core.experiments.image_runs import (
     STEPS,
@@ -35,7 +36,7 @@ from xdnn_core.experiments.image_runs import (
     run_over_images,
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
-from xdnn_core.metrics.agreement import bias_diagnostics
+from xdnn_core.metrics.agreement import half_distance
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table2.parquet"
@@ -57,8 +58,11 @@ class BiasCost:
         Mean over images of ‖A − IG‖₁/‖IG‖₁, A the single-gradient attribution; relative.
     mard_of_batches
         The authors' definition: mean over batches of two images of mean|A − IG| / mean|IG|.
-    bias_share, half_distance
-        Means over images of the diagnostics (see `BiasDiagnostics`).
+    bias_part, bias_part_low, bias_part_high
+        Signed part of the logit that biases hold (see `Ledger.bias_part`): median over images, and
+        lower and upper quartile.
+    half_distance
+        Mean over images (see `metrics.agreement.half_distance`).
     """
 
     network: str
@@ -67,7 +71,9 @@ class BiasCost:
     top5: float
     mard: float
     mard_of_batches: float
-    bias_share: float
+    bias_part: float
+    bias_part_low: float
+    bias_part_high: float
     half_distance: float
 
 
@@ -111,7 +117,7 @@ def measure_batch(
     -------
     pandas.DataFrame
         A row an image: network; rank of the label among the logits (0: predicted); l1_apart and
-        l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_share; half_distance.
+        l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_part; half_distance.
     """
     with torch.no_grad():
         logits = model.network(inputs)  # (B, K)
@@ -119,7 +125,6 @@ def measure_batch(
     exact = integrated_gradients(
         model.network, inputs, labels, steps=steps, rule="gauss_legendre"
     ).values
-    biases = bias_diagnostics(model.network, inputs, labels)
     return pd.DataFrame(
         {
             "network": model.name,
@@ -127,8 +132,8 @@ def measure_batch(
             "l1_apart": _l1(fast - exact).tolist(),
             "l1_integrated": _l1(exact).tolist(),
             "elements": exact[0].numel(),
-            "bias_share": biases.share.tolist(),
-            "half_distance": biases.half_distance.tolist(),
+            "bias_part": bias_attribution(model.network, inputs, labels).bias_part.tolist(),
+            "half_distance": half_distance(model.network, inputs, labels).tolist(),
         }
     )
 
@@ -161,6 +166,7 @@ def summarise(found: ImageRun) -> Table2:
     for model in found.models:
         own = found.rows[found.rows["network"] == model.name]
         own = own.sort_values("image", ignore_index=True)
+        low, median, high = own["bias_part"].quantile([0.25, 0.5, 0.75])
         networks.append(
             BiasCost(
                 network=model.name,
@@ -169,7 +175,9 @@ def summarise(found: ImageRun) -> Table2:
                 top5=float((own["rank"] < 5).mean()),
                 mard=float((own["l1_apart"] / own["l1_integrated"]).mean()),
                 mard_of_batches=_mard_of_batches(own),
-                bias_share=float(own["bias_share"].mean()),
+                bias_part=float(median),
+                bias_part_low=float(low),
+                bias_part_high=float(high),
                 half_distance=float(own["half_distance"].mean()),
             )
         )
@@ -203,13 +211,13 @@ def describe(table: Table2) -> str:
     lines = [
         counted(table.provenance, table.unreadable),
         "",
-        f"{'%':<24}{'top-1':>8}{'top-5':>8}{'MARD':>10}{'of batches':>12}{'bias share':>12}"
+        f"{'%':<24}{'top-1':>8}{'top-5':>8}{'MARD':>10}{'of batches':>12}{'bias part':>12}"
         f"{'half':>9}",
     ]
     for row in table.networks:
         lines.append(
             f"{row.network:<24}{100 * row.top1:>8.2f}{100 * row.top5:>8.2f}{100 * row.mard:>10.3g}"
-            f"{100 * row.mard_of_batches:>12.3g}{100 * row.bias_share:>12.3g}"
+            f"{100 * row.mard_of_batches:>12.3g}{100 * row.bias_part:>12.3g}"
             f"{100 * row.half_distance:>9.3g}"
         )
     return "\n".join(lines)

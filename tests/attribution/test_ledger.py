@@ -253,20 +253,26 @@ def test_buffers_count_and_what_is_not_used_does_not() -> None:
     assert values["mean"].all()
 
 
+class Functional(nn.Module):
+    """Parameters without layers: convolution, matrix product, one scalar for the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.randn(2, 3, 3, 3)), nn.Parameter(torch.randn(2))
+        self.v, self.c = nn.Parameter(torch.randn(2, 2)), nn.Parameter(torch.randn(2))
+        self.offset = nn.Parameter(torch.randn(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.w, bias=self.b)
+        h = F.relu(h, inplace=True).sum((2, 3))
+        return torch.addmm(self.c, h, self.v, beta=2) * 3 - (self.offset - h)
+
+
 def test_functional_layers_and_padding_are_seen() -> None:
-    class Functional(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.w, self.b = nn.Parameter(torch.randn(2, 3, 3, 3)), nn.Parameter(torch.randn(2))
-
-        def forward(self, x: Tensor) -> Tensor:
-            h = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.w, bias=self.b)
-            return F.relu(h, inplace=True).sum((2, 3))
-
-    network = Functional().double()
-    found = bias_attribution(network, torch.randn(2, 3, 6, 6, dtype=torch.float64), 1)
+    found = bias_attribution(Functional().double(), torch.randn(2, 3, 6, 6, dtype=torch.float64), 1)
     check_sums(found)
-    assert [entry.kind for entry in found.layers] == ["convolution"]
+    assert [entry.kind for entry in found.layers] == ["convolution", "linear", "parameter"]
+    assert all(entry.values.all() for entry in found.layers)
 
 
 def test_biases_hold_most_of_the_embedded_alexnets_logits() -> None:

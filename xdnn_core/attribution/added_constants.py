@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 _CONVOLUTIONS = {f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3)}
 _SUMS = {"add", "add_", "__radd__"}
+_PRODUCTS = {"addmm", "addmv", "baddbmm"}  # the first operand is added to a product
 _DIFFERENCES = {"sub", "sub_", "subtract", "rsub", "__rsub__"}
 
 
@@ -79,6 +80,9 @@ class AddedConstants(TorchFunctionMode):
             return layer, "convolution", bias.detach().view(-1, *[1] * int(operation[-2]))
         if operation == "batch_norm":
             return self._shift(*args, **kwargs)
+        if operation in _PRODUCTS and self._name(args[0]):
+            constant = kwargs.get("beta", 1) * args[0].detach()
+            return _layer(self._name(args[0])), "linear", constant
         if operation in _SUMS | _DIFFERENCES:
             return self._summand(operation, *args, **kwargs)
         return None
@@ -116,7 +120,7 @@ class AddedConstants(TorchFunctionMode):
             use += 1
             name = f"{path} (use {use})"
         self._found[name] = (kind, constant.new_zeros(self._batch, dtype=torch.float64), None)
-        if len(output) != self._batch and self._batch > 1:
+        if output.shape[:1] != (self._batch,) and self._batch > 1:
             self.merges_batch = True
             return
         # A vector is added along the last dimension, which is then no column of an image.

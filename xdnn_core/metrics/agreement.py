@@ -45,8 +45,8 @@ def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
 def half_distance(network: nn.Module, inputs: Tensor, target: Target = None) -> Tensor:
     """Return ‖x∇F(x/2) − x∇F(x)‖₁ / ‖x∇F(x/2)‖₁ of every input, (B,), from two gradients.
 
-    It ranks images as the distance between Input×Gradient and Integrated Gradients does, and is
-    close to it in size; 0 where F(αx) = αF(x).
+    Close to the distance between Input×Gradient and Integrated Gradients, with which it has a rank
+    correlation of 0.93 over the 200 images of the stored Table 2; 0 where F(αx) = αF(x).
 
     Parameters
     ----------

@@ -38,22 +38,22 @@ class Attention(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("network", "shape"),
+    ("make", "shape"),
     [
-        (nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), (3,)),
-        (nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2)), (3,)),
-        (nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2)), (3,)),
-        (nn.Sequential(nn.Linear(3, 4), nn.Hardtanh(-0.1, 0.1), nn.Linear(4, 2)), (3,)),
-        (Hidden(), (3,)),
-        (Attention(), (5, 4)),
+        (lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), (3,)),
+        (lambda: nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2)), (3,)),
+        (lambda: nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2)), (3,)),
+        (lambda: nn.Sequential(nn.Linear(3, 4), nn.Hardtanh(-0.1, 0.1), nn.Linear(4, 2)), (3,)),
+        (Hidden, (3,)),
+        (Attention, (5, 4)),
     ],
     ids=["tanh", "gelu", "layer norm", "clipped", "number in forward", "attention"],
 )
 def test_what_no_layer_explains_is_shown_and_not_spread(
-    network: nn.Module, shape: tuple[int, ...]
+    make: Callable[[], nn.Module], shape: tuple[int, ...]
 ) -> None:
-    network = awaken(network)
-    x = torch.randn(4, *shape, dtype=torch.float64)
+    network = awaken(make())
+    x = 3 * torch.randn(4, *shape, dtype=torch.float64)
     found = bias_attribution(network, x, 1)
     assert not found.is_explained.any()
     total = found.pixels + found.biases + found.unexplained

@@ -79,7 +79,7 @@ def test_many_layers_go_block_by_block() -> None:
         ),
         (
             ledger(-1.0, 6.0),
-            "Its logit for cup, +5.00, is **-20 %** from pixels, **120 %** from biases.",
+            "Its logit for cup, +5.00, is **−20 %** from pixels, **120 %** from biases.",
         ),
         (
             ledger(1.0, 3.0, unexplained=1.0),

@@ -92,10 +92,13 @@ def ledger_sentence(ledger: Ledger, class_name: str) -> str:
     if not bool(ledger.is_explained[0]):
         parts["what no layer explains"] = float(ledger.unexplained[0])
     as_shares = max(abs(part) for part in parts.values()) <= _MOST_SHARE * logit
-    told = ", ".join(
-        f"**{percent(part / logit) if as_shares else signed(part)}** from {name}"
-        for name, part in parts.items()
-    )
+
+    def written(part: float) -> str:
+        if not as_shares:
+            return signed(part)
+        return ("−" if part < 0 else "") + percent(abs(part) / logit)
+
+    told = ", ".join(f"**{written(part)}** from {name}" for name, part in parts.items())
     return f"Its logit for {class_name}, {signed(logit)}, is {told}."
 
 

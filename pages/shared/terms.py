@@ -104,9 +104,10 @@ TERMS = {
     ),
     "bias_part": Term(
         "Bias part",
-        "The part of the logit that pixels do not hold. Signed: pixels may speak against the "
-        "class, then it is more than 100 %.",
-        r"\frac{F(x)-\sum_i x_i\,\partial F/\partial x_i}{F(x)}",
+        "The part of the logit that biases hold; pixels hold the rest. Signed: where pixels speak "
+        "against the class, it is more than 100 %.",
+        r"\frac{\sum_l\sum_j b_{lj}\,\partial F/\partial b_{lj}}{F(x)}"
+        r"=1-\frac{\sum_i x_i\,\partial F/\partial x_i}{F(x)}",
         _FULL_SOURCE,
     ),
     "half_distance": Term(

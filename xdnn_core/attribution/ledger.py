@@ -83,8 +83,11 @@ class Ledger:
 
     @property
     def bias_part(self) -> Tensor:
-        """(F(x) − Σ x·∂F/∂x) / F(x), (B,), signed: what pixels do not hold of the logit."""
-        return (self.outputs - self.pixels) / self.outputs
+        """Σ b·∂F/∂b / F(x), (B,), signed: beyond 1 where pixels speak against the class.
+
+        It is 1 − pixels / F(x) where nothing is unexplained, and exactly 0 for an X-DNN.
+        """
+        return self.biases / self.outputs
 
     @property
     def is_explained(self) -> Tensor:

@@ -23,10 +23,12 @@ grid = st.container()
 
 with grid, st.spinner("Loading the networks …", show_time=True):
     from pages.shared.compare_downloads import draw_downloads
+    from pages.shared.compare_ledger import draw_ledger
     from pages.shared.compare_work import Found, Work, best_comparisons, draw_check, run_check
     from pages.shared.panels import draw_panel, draw_top5
     from xdnn_core.comparison import Comparison, IntegrationSettings, predict
     from xdnn_core.errors import UserError
+    from xdnn_core.ledger_view import ledger_sentence
     from xdnn_core.models.zoo import PretrainedModel
     from xdnn_core.panels import Panel, comparison_rows, network_name
     from xdnn_core.rendering import Scale
@@ -62,25 +64,26 @@ def main() -> None:
             draw_top5(one, target)
     with answer:
         found = best_comparisons(work)
+    class_name = models[0].classes[target]
     for place, model, one in zip(sentences, models, found.comparisons, strict=True):
-        place.markdown(_answer(model, one, found.settings.baseline))
+        place.markdown(_answer(model, one, found.settings.baseline, class_name))
         if missed := _missed(one, found.settings):
             place.warning(missed, icon=":material/vertical_align_top:")
     rows, scale = comparison_rows(models, found.comparisons, seen, display)
-    class_name = models[0].classes[target]
     with grid:
         _draw_scale_note(scale, display.shared, display.unit)
         for number, row in enumerate(rows):
-            _draw_row(found, number, row, display.theme, class_name)
+            _draw_row(found, number, row[:3], display.theme, class_name)
+        draw_ledger(found, rows[0][3], display.theme, class_name)
     with toolbar:
-        draw_downloads(work, rows, found.settings, display, photo, class_name)
+        draw_downloads(found, rows, display, photo, class_name)
     with answer:
         run_check(found)
         if found.is_coarse:
             found.refine()
 
 
-def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
+def _answer(model: PretrainedModel, one: Comparison, baseline: str, class_name: str) -> str:
     """The sentence that matters, with the numbers of this picture."""
     calls = one.integrated.gradient_calls
     if model.is_xdnn and baseline == "zero":
@@ -97,9 +100,8 @@ def _answer(model: PretrainedModel, one: Comparison, baseline: str) -> str:
             f"baseline. From the {baseline} baseline chosen here they differ by **{apart}**."
         )
     return (
-        f"**{network_name(model)}.** Input×Gradient differs from Integrated Gradients by "
-        f"**{percent(one.distance)}**, because its biases carry "
-        f"**{percent(one.bias_share)}** of the signal."
+        f"**{network_name(model)}.** {ledger_sentence(one.ledger, class_name)} Input×Gradient "
+        f"differs from Integrated Gradients by **{percent(one.distance)}**."
     )
 
 
@@ -126,7 +128,7 @@ def _draw_scale_note(scale: Scale, shared: bool, unit: str) -> None:
         else:
             text = "Each map has a scale of its own: **not comparable**."
         st.caption(f"{text} Orange speaks for the class, blue against it.", width="content")
-        explain("scale", "confidence", "bias_share", label="What is this?", key="explain_scale")
+        explain("scale", "confidence", label="What is this?", key="explain_scale")
 
 
 def _draw_row(found: Found, number: int, row: list[Panel], theme: Theme, class_name: str) -> None:

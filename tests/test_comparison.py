@@ -18,8 +18,10 @@ from xdnn_core.comparison import (
 )
 from xdnn_core.data.gallery import gallery
 from xdnn_core.errors import UserError
+from xdnn_core.ledger_view import biases_caption
 from xdnn_core.models.zoo import PretrainedModel, load_model
-from xdnn_core.panels import DisplaySettings, comparison_rows, single_panel
+from xdnn_core.panels import DisplaySettings, comparison_rows, single_panels
+from xdnn_core.wording import signed
 
 SETTINGS = IntegrationSettings(rule="graded", steps=8)
 
@@ -65,8 +67,11 @@ def test_x_gradient_is_integrated_gradients_and_input_x_gradient_is_not(
     regular, x = comparisons
     assert x.distance < 1e-4
     assert regular.distance > 0.05
-    assert x.bias_share == 0
-    assert 0 < regular.bias_share < 1
+    assert x.ledger.layers == ()
+    assert x.ledger.baseline_outputs.tolist() == [0]
+    assert float(regular.ledger.pixels[0]) == pytest.approx(
+        float(regular.fast.values.double().sum()), rel=1e-4
+    )
     assert x.integrated.gradient_calls == 8
     assert x.fast.gradient_calls == 1
     assert x.speedup == x.integrated.seconds / x.fast.seconds
@@ -122,11 +127,11 @@ def test_rows_share_one_scale_or_have_their_own(
     panels = [panel for row in rows for panel in row]
     assert {panel.limit for panel in panels} == {scale.limit}
     assert scale.clipped_share == pytest.approx(0.01, abs=0.002)
-    assert [panel.near_zero for panel in panels] == [False] * 5 + [True]
+    assert [panel.near_zero for panel in panels] == [False] * 6 + [True]
     own, _ = comparison_rows(models, comparisons, image, DisplaySettings(shared=False))
     limits = [panel.limit for row in own for panel in row]
-    assert len(set(limits[:5])) == 5
-    assert limits[5] == scale.limit, "rounding errors are not stretched to a picture"
+    assert len(set(limits[:6])) == 6
+    assert limits[6] == scale.limit, "rounding errors are not stretched to a picture"
 
 
 def test_panels_say_what_they_cost(
@@ -140,17 +145,60 @@ def test_panels_say_what_they_cost(
     assert labels[1] == [*common, "Completeness gap", "Estimated error", "Distance to IG"]
     assert labels[2] == [*common, "Distance to IG"]
     assert rows[0][2].facts[0].value == "1 + 8"
+    assert [len(row) for row in rows] == [4, 3], "a network without biases has no map of them"
+
+
+def test_the_biases_map_shares_unit_and_scale_and_sums_to_its_part_of_the_logit(
+    models: list[PretrainedModel], comparisons: list[Comparison]
+) -> None:
+    image = np.zeros((224, 224, 3), np.uint8)
+    for display in (DisplaySettings(), DisplaySettings(relative=False)):
+        rows, scale = comparison_rows(models, comparisons, image, display)
+        biases, ledger = rows[0][3], comparisons[0].ledger
+        assert (biases.key, biases.heading) == ("alexnet-caltech101.biases", "AlexNet · Biases")
+        assert (biases.limit, biases.unit) == (scale.limit, display.unit)
+        with_maps = sum(float(e.values[0]) for e in ledger.layers if e.map is not None)
+        assert float(biases.values.sum()) == pytest.approx(with_maps)
+        fast = float(comparisons[0].fast.values.double().sum())
+        without_maps = float(ledger.biases[0]) - with_maps
+        logit = comparisons[0].target_logit
+        assert fast + with_maps + without_maps == pytest.approx(logit, rel=1e-4)
+        facts = {fact.label: fact.value for fact in biases.facts}
+        assert facts == {
+            "Sum of the map": signed(with_maps),
+            "Layers without a map": signed(without_maps),
+            "Pixels": signed(fast),
+            "Together, the logit": signed(logit),
+        }
+    assert "map" in biases_caption(comparisons[0].fast.values, biases.values)
+
+
+def test_a_single_attribution_shares_its_scale_with_the_biases(
+    models: list[PretrainedModel], comparisons: list[Comparison]
+) -> None:
+    image, display = np.zeros((224, 224, 3), np.uint8), DisplaySettings()
+    one = comparisons[0]
+    both = single_panels(models[0], one.fast, image, display, one.ledger)
+    assert [panel.title for panel in both] == ["Input×Gradient", "Biases"]
+    assert both[0].limit == both[1].limit
+    x = comparisons[1]
+    assert len(single_panels(models[1], x.fast, image, display, x.ledger)) == 1
 
 
 def test_dark_and_light_differ_only_in_the_palette(
     models: list[PretrainedModel], comparisons: list[Comparison]
 ) -> None:
     image = np.full((224, 224, 3), 90, np.uint8)
-    light = single_panel(models[1], comparisons[1].fast, image, DisplaySettings())
-    dark = single_panel(models[1], comparisons[1].fast, image, DisplaySettings(theme="dark"))
+    light, dark, laid_over = (
+        single_panels(models[1], comparisons[1].fast, image, display)[0]
+        for display in (
+            DisplaySettings(),
+            DisplaySettings(theme="dark"),
+            DisplaySettings(on_image=True),
+        )
+    )
     assert light.limit == dark.limit
     assert not np.array_equal(light.picture, dark.picture)
-    laid_over = single_panel(models[1], comparisons[1].fast, image, DisplaySettings(on_image=True))
     assert not np.array_equal(light.picture, laid_over.picture)
 
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import xdnn_core
+from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.comparison import IntegrationSettings, compare
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.preprocessing import Preprocessing
@@ -21,14 +22,17 @@ from xdnn_core.export import (
     attributions_npz,
     colour_bar_css,
     figure_png,
+    ledger_panel,
     python_snippet,
     settings_json,
     write_atomically,
 )
+from xdnn_core.ledger_view import waterfall
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.zoo import ModelCard, PretrainedModel
 from xdnn_core.panels import Fact, Panel
 from xdnn_core.rendering import colourise, palette_colours
+from xdnn_core.wording import signed
 
 SIDE = 64
 
@@ -79,13 +83,33 @@ def test_rows_are_equally_high_and_may_differ_in_length() -> None:
     assert (image.width, image.height) == (2 * 354 + 18, heights[1])
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_ledger_is_drawn_from_0_to_the_logit(theme: str, conv_net, images) -> None:
+    ledger = bias_attribution(conv_net, images, 1)
+    drawn = ledger_panel("Net", ledger, theme)
+    assert drawn.heading == "Net · From 0 to the logit"
+    colours = [tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in palette_colours(theme)]
+    values = [step.value for step in waterfall(ledger)]
+    rows = drawn.picture[[int((336 - 30) / 5 * (n + 0.3)) for n in range(4)]]  # above the lines
+    for row, value in zip(rows, values, strict=True):
+        width = int((row == colours[3 if value > 0 else 1]).all(axis=-1).sum())
+        other = int((row == colours[1 if value > 0 else 3]).all(axis=-1).sum())
+        assert width > 0 == other, "orange for, blue against"
+    assert f"F(0): {signed(float(ledger.baseline_outputs[0]))}" in "; ".join(
+        f"{fact.label}: {fact.value}" for fact in drawn.facts
+    )
+
+
 def test_npz_needs_no_pickle_and_holds_what_was_put_in() -> None:
     panels = [panel("a.input_x_gradient"), panel("b.photo", values=False), panel("b.x_gradient")]
     inputs = np.random.default_rng(1).normal(size=(3, SIDE, SIDE)).astype(np.float32)
     settings = {"rule": "graded", "steps": 128, "class": "sea_horse – Seepferdchen"}
-    data = attributions_npz(panels, inputs, settings)
+    cells = np.arange(4.0).reshape(2, 2)
+    data = attributions_npz(panels, inputs, settings, {"a.biases.conv1": cells})
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        assert set(archive.files) == {"input", "settings", "a.input_x_gradient", "b.x_gradient"}
+        names = {"input", "settings", "a.input_x_gradient", "b.x_gradient", "a.biases.conv1"}
+        assert set(archive.files) == names
+        assert np.array_equal(archive["a.biases.conv1"], cells)
         assert np.array_equal(archive["input"], inputs)
         assert archive["input"].dtype == np.float32
         assert np.array_equal(archive["b.x_gradient"], panels[2].values)
@@ -198,6 +222,9 @@ def test_snippets_compute_the_panels_again(biases: bool, baseline: str, model) -
         integrated["attribution"].values, shown.integrated.values, rtol=1e-4, atol=1e-9
     )
     assert integrated["attribution"].gradient_calls == 6
+    ledger = run(python_snippet("made", "bias_attribution", 2, **common))["attribution"]
+    assert torch.equal(ledger.pixels, shown.ledger.pixels)
+    assert len(ledger.layers) == (8 if biases else 0)
     loose = replace(settings, tolerance=0.9, steps=32)
     adaptive = run(python_snippet("made", "integrated_gradients", 2, integration=loose, **common))
     assert adaptive["attribution"].tolerance_met is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xdnn_core.wording import compact, duration, percent, times
+from xdnn_core.wording import compact, duration, percent, signed, times
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,14 @@ from xdnn_core.wording import compact, duration, percent, times
 )
 def test_percent(share: float, text: str) -> None:
     assert percent(share).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.934, "+1.93"), (-0.016, "−0.02"), (0.0, "+0.00"), (-1e-4, "+0.00"), (12.0, "+12.00")],
+)
+def test_signed(value: float, text: str) -> None:
+    assert signed(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(2.34e-6, "2e-6"), (0.0, "0"), (9.9e-16, "1e-15")])

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
         blurred_baseline as blurred_baseline,
         integrated_gradients as integrated_gradients,
     )
+    from xdnn_core.attribution.ledger import (
+        Ledger as Ledger,
+        bias_attribution as bias_attribution,
+    )
     from xdnn_core.attribution.ray import RaySweep as RaySweep, ray_sweep as ray_sweep
     from xdnn_core.attribution.result import Attribution as Attribution
     from xdnn_core.data.cohort import Cohort as Cohort, CohortError as CohortError
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
         remove_biases as remove_biases,
     )
     from xdnn_core.metrics.agreement import (
-        bias_diagnostics as bias_diagnostics,
+        half_distance as half_distance,
         relative_l1 as relative_l1,
     )
     from xdnn_core.models.zoo import (
@@ -67,6 +71,7 @@ _HOME = {
     "Cohort": "data.cohort",
     "CohortError": "data.cohort",
     "HomogeneityReport": "homogeneity",
+    "Ledger": "attribution.ledger",
     "LiveConfig": "priors.live_state",
     "LiveTrainer": "priors.trainer",
     "ModelCard": "models.zoo",
@@ -79,7 +84,7 @@ _HOME = {
     "UserError": "errors",
     "attribution_prior_loss": "priors.loss",
     "available_models": "models.zoo",
-    "bias_diagnostics": "metrics.agreement",
+    "bias_attribution": "attribution.ledger",
     "blurred_baseline": "attribution.integrated",
     "captum_attribution": "attribution.captum_reference",
     "choose_strengths": "priors.sweep",
@@ -87,6 +92,7 @@ _HOME = {
     "expected_gradients": "attribution.expected",
     "gradient": "attribution.gradients",
     "input_x_gradient": "attribution.gradients",
+    "half_distance": "metrics.agreement",
     "inspect_homogeneity": "homogeneity",
     "integrated_gradients": "attribution.integrated",
     "load_cohort": "data.cohorts",

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
+from xdnn_core.attribution.ledger import Ledger, bias_attribution
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.result import Attribution
 from xdnn_core.errors import UserError
-from xdnn_core.metrics.agreement import bias_share, relative_l1
+from xdnn_core.metrics.agreement import relative_l1
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.rendering import channel_sum
 from xdnn_core.wording import percent
@@ -79,14 +80,14 @@ class Comparison:
         Integrated Gradients.
     distance
         ‖fast − IG‖₁ / ‖IG‖₁, relative.
-    bias_share
-        How much of the signal biases carry, 0 to 1 (see `metrics.agreement.bias_share`).
+    ledger
+        What pixels and biases put into the target logit.
     """
 
     fast: Attribution
     integrated: Attribution
     distance: float
-    bias_share: float
+    ledger: Ledger
 
     @property
     def difference(self) -> Tensor:
@@ -192,7 +193,7 @@ def compare(
         fast=fast,
         integrated=integrated,
         distance=float(relative_l1(fast.values, integrated.values)[0]),
-        bias_share=float(bias_share(network, x, target)[0]),
+        ledger=bias_attribution(network, x, target),
     )
 
 
@@ -202,7 +203,7 @@ def display_map(values: Tensor, target_logit: float, relative: bool) -> np.ndarr
     Parameters
     ----------
     values
-        (1, 3, H, W).
+        (1, C, H, W).
     target_logit
         F(x).
     relative

@@ -13,16 +13,26 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.comparison import IntegrationSettings
 from xdnn_core.files import replacing
-from xdnn_core.panels import Panel
+from xdnn_core.ledger_view import waterfall
+from xdnn_core.panels import Fact, Panel
 from xdnn_core.rendering import Theme, colourise, palette_colours
+from xdnn_core.wording import signed
 
 DEFAULT_INTEGRATION = IntegrationSettings()
 _CELL = 336  # pixels of a panel in the figure
 _GAP = 18
 _TITLE = 26
 _CAPTION = 100
+_SHOWN = {  # what a snippet prints
+    "": "print(attribution.values.sum(dim=1))  # (1, H, W), logits",
+    "bias_attribution": (
+        "print(attribution.pixels, [(e.name, e.values) for e in attribution.layers])  # logits\n"
+        "print(attribution.biases_map(x.shape[2:]))  # (1, H, W), logits"
+    ),
+}
 _INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
     "light": ("#ffffff", "#1b2330", "#5b6675"),
     "dark": ("#10141c", "#eef2f7", "#9aa7b8"),
@@ -83,18 +93,23 @@ def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: T
 
 
 def attributions_npz(
-    panels: Sequence[Panel], inputs: np.ndarray, settings: Mapping[str, object]
+    panels: Sequence[Panel],
+    inputs: np.ndarray,
+    settings: Mapping[str, object],
+    maps: Mapping[str, np.ndarray] | None = None,
 ) -> bytes:
     """Pack raw attributions.
 
     Parameters
     ----------
     panels
-        Those with `values` are packed under their keys, (3, H, W), logits.
+        Those with `values` are packed under their keys, (C, H, W), logits.
     inputs
         Normalised network input, (3, H, W), packed as ``input``.
     settings
         Packed as a JSON string under ``settings``.
+    maps
+        Packed besides, such as `ledger_view.ledger_maps`.
 
     Returns
     -------
@@ -102,6 +117,7 @@ def attributions_npz(
         An NPZ file that ``numpy.load`` reads without pickles.
     """
     arrays: dict[str, Any] = {p.key: p.values for p in panels if p.values is not None}
+    arrays |= maps or {}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, input=inputs, settings=settings_json(settings), **arrays)
     return buffer.getvalue()
@@ -126,7 +142,7 @@ def python_snippet(
     Parameters
     ----------
     model, method, target
-        Name of the network, public name of the method, class index.
+        Name of the network, public name of the method or ``bias_attribution``, class index.
     class_name
         Shown as a comment.
     gallery_key
@@ -141,7 +157,7 @@ def python_snippet(
     else:
         image = f"image = {{item.key: item for item in gallery()}}[{gallery_key!r}].open()"
         needed = "import xdnn_core as xdnn\nfrom xdnn_core.data.gallery import gallery\n"
-    call = f"xdnn.{method}(model.network, x, target)"
+    call, shown = f"xdnn.{method}(model.network, x, target)", _SHOWN.get(method, _SHOWN[""])
     if method == "integrated_gradients":
         baseline = integration.baseline
         needed += "from xdnn_core.comparison import named_baseline\n" if baseline != "zero" else ""
@@ -156,8 +172,48 @@ def python_snippet(
         f"x = model.preprocess(image)[None]  # (1, 3, H, W), normalised\n"
         f"target = {target}  # {class_name!r}\n"
         f"attribution = {call}\n"
-        f"print(attribution.values.sum(dim=1))  # (1, H, W), logits\n"
+        f"{shown}\n"
     )
+
+
+def ledger_panel(network: str, ledger: Ledger, theme: Theme = "light") -> Panel:
+    """Draw the way from 0 to the logit as a panel of a figure.
+
+    Parameters
+    ----------
+    network
+        Name for the heading.
+    ledger
+        From `bias_attribution`; its first input is drawn.
+    theme
+        Light or dark.
+    """
+    background, ink, muted = _INK[theme]
+    steps, logit = waterfall(ledger), float(ledger.outputs[0])
+    at_zero = float(ledger.baseline_outputs[0])
+    canvas = Image.new("RGB", (_CELL, _CELL), background)
+    pen, font = ImageDraw.Draw(canvas), _font(10)
+    left, right, room = 128, _CELL - 8, (_CELL - 30) / (len(steps) + 1)
+    ends = [0.0, logit, at_zero, *(step.start + step.value for step in steps)]
+    low, high = min(ends), max(ends)
+
+    def across(value: float) -> float:
+        return left + (right - left) * (value - low) / (high - low or 1.0)
+
+    for value, text, below in ((0.0, "0", 24), (at_zero, "F(0)", 12)):  # two lines: they may meet
+        pen.line((across(value), 0, across(value), _CELL - below), muted)
+        pen.text((across(value), _CELL - below), text, muted, font, anchor="ma")
+    blue, orange = palette_colours(theme)[1::2]
+    bars = [(step.label, step.start, step.value) for step in steps] + [("Logit", 0.0, logit)]
+    for number, (label, start, value) in enumerate(bars):
+        top = number * room
+        fill = muted if label == "Logit" else orange if value > 0 else blue
+        span = sorted((across(start), across(start + value)))
+        pen.rectangle((span[0], top + 0.15 * room, span[1] + 1, top + 0.85 * room), fill)
+        middle = top + room / 2
+        pen.text((0, middle), f"{label[:16]} {signed(value)}", ink, font, anchor="lm")
+    facts = (Fact("Bars", "logits"), Fact("F(0)", f"{signed(at_zero)}, the mean image"))
+    return Panel("", network, "From 0 to the logit", facts, np.asarray(canvas))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from torch import Tensor
 
+from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.attribution.result import Attribution
 from xdnn_core.comparison import Comparison, IntegrationSettings, display_map
 from xdnn_core.models.architectures import architecture_of
@@ -21,7 +22,7 @@ from xdnn_core.rendering import (
     overlay,
     shared_scale,
 )
-from xdnn_core.wording import duration, percent
+from xdnn_core.wording import duration, percent, signed
 
 METHOD_TITLES = {
     "gradient": "Gradient",
@@ -90,7 +91,7 @@ class Panel:
     picture
         What is drawn, (H, W, 3), uint8.
     values
-        Raw attribution (3, H, W), logits; None for a photograph.
+        Raw attribution (3, H, W), the biases' map (1, H, W), logits; None for a photograph.
     limit
         Value at the ends of the colour bar, in `unit`; None for a photograph.
     unit
@@ -133,7 +134,7 @@ def comparison_rows(
     image: np.ndarray,
     display: DisplaySettings,
 ) -> tuple[list[list[Panel]], Scale]:
-    """Draw single-gradient attribution, Integrated Gradients and their difference, row by row.
+    """Draw single-gradient attribution, Integrated Gradients, difference and biases, row by row.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def comparison_rows(
     Returns
     -------
     rows
-        Three panels a network.
+        Three panels a network; a network with biases has their map as a fourth.
     scale
         The scale all maps would share, shared or not.
     """
@@ -160,18 +161,27 @@ def comparison_rows(
     return rows, scale
 
 
-def single_panel(
+def single_panels(
     model: PretrainedModel,
     attribution: Attribution,
     image: np.ndarray,
     display: DisplaySettings,
-) -> Panel:
-    """Draw one attribution of one image (1, 3, H, W) on a scale of its own."""
-    drawable = _drawable(
-        model, attribution.method, attribution.values, attribution_facts(attribution),
-        float(attribution.outputs[0]), display,
-    )  # fmt: skip
-    return _draw(drawable, shared_scale([drawable.pixels]), image, display)
+    ledger: Ledger | None = None,
+) -> list[Panel]:
+    """Draw one attribution of one image (1, 3, H, W); given a ledger, beside it the biases' map.
+
+    Both have one scale. A network without biases has no such map.
+    """
+    drawables = [
+        _drawable(
+            model, attribution.method, attribution.values, attribution_facts(attribution),
+            float(attribution.outputs[0]), display,
+        )
+    ]  # fmt: skip
+    if ledger is not None and not model.is_xdnn:
+        drawables.append(_biases(model, ledger, display))
+    scale = shared_scale([drawable.pixels for drawable in drawables])
+    return [_draw(drawable, scale, image, display) for drawable in drawables]
 
 
 def photo_panel(image: np.ndarray, facts: tuple[Fact, ...] = ()) -> Panel:
@@ -212,38 +222,49 @@ def view_settings(
         "gallery_key": gallery_key,
         "integration": asdict(integration),
         "display": asdict(display),
-        "values": "attributions in logits, (3, H, W), of the normalised input",
+        "values": "attributions in logits, (3, H, W), of the normalised input; biases (1, H, W), "
+        "and each layer's on its own grid",
     }
 
 
 def _drawables(
     model: PretrainedModel, comparison: Comparison, display: DisplaySettings
 ) -> list[_Drawable]:
-    """The three maps of one network."""
+    """The maps of one network."""
     fast, integrated = comparison.fast, comparison.integrated
     apart = Fact("Distance to IG", percent(comparison.distance))
-    logit = comparison.target_logit
-    return [
-        _drawable(
-            model, fast.method, fast.values, (*attribution_facts(fast), apart), logit, display
-        ),
-        _drawable(
-            model,
+    shown = [
+        (fast.method, fast.values, (*attribution_facts(fast), apart)),
+        (
             integrated.method,
             integrated.values,
             (*attribution_facts(integrated), Fact("Distance to IG", percent(0.0))),
-            logit,
-            display,
         ),
-        _drawable(
-            model,
-            "difference",
-            comparison.difference,
-            (*_both_costs(comparison), apart),
-            logit,
-            display,
-        ),
+        ("difference", comparison.difference, (*_both_costs(comparison), apart)),
     ]
+    drawables = [_drawable(model, *one, comparison.target_logit, display) for one in shown]
+    if not model.is_xdnn:
+        drawables.append(_biases(model, comparison.ledger, display))
+    return drawables
+
+
+def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) -> _Drawable:
+    """The map of all biases that have a place in the image."""
+    size = model.preprocessing.size
+    cells = ledger.biases_map((size, size))
+    parts = {
+        "Sum of the map": cells.sum(),
+        "Layers without a map": ledger.biases[0] - cells.sum(),
+        "Pixels": ledger.pixels[0],
+        "Unexplained": ledger.unexplained[0],
+        "Together, the logit": ledger.outputs[0],
+    }
+    if bool(ledger.is_explained[0]):
+        del parts["Unexplained"]
+    facts = [Fact(label, signed(float(part))) for label, part in parts.items()]
+    return _drawable(
+        model, "biases", cells[:, None], tuple(facts), float(ledger.outputs[0]), display
+    )
 
 
 def _both_costs(comparison: Comparison) -> tuple[Fact, ...]:
@@ -266,7 +287,7 @@ def _drawable(
     pixels = display_map(values, target_logit, display.relative)
     if display.blur:
         pixels = light_blur(pixels)
-    title = METHOD_TITLES.get(method, "Difference")
+    title = METHOD_TITLES.get(method, method.capitalize())
     return _Drawable(f"{model.name}.{method}", network_name(model), title, facts, values, pixels)
 
 

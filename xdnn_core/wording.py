@@ -28,6 +28,12 @@ def compact(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def signed(value: float) -> str:
+    """Write a logit with its sign and two decimals: "+1.93", "−0.02"."""
+    text = f"{abs(value):.2f}"
+    return ("−" if value < 0 and float(text) else "+") + text
+
+
 def duration(seconds: float) -> str:
     """Write a time in ms below a second, else in s: "41 ms", "3.2 s"."""
     if seconds < 0.0095:

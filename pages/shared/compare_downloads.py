@@ -6,38 +6,62 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared.compare_work import Work
+from pages.shared.compare_work import Found
 from pages.shared.photo import Photo
-from xdnn_core.comparison import IntegrationSettings, fast_method
-from xdnn_core.export import attributions_npz, figure_png, python_snippet, settings_json
-from xdnn_core.panels import METHOD_TITLES, DisplaySettings, Panel, photo_panel, view_settings
+from xdnn_core.comparison import fast_method
+from xdnn_core.export import (
+    attributions_npz,
+    figure_png,
+    ledger_panel,
+    python_snippet,
+    settings_json,
+)
+from xdnn_core.ledger_view import ledger_maps, ledger_values
+from xdnn_core.panels import (
+    METHOD_TITLES,
+    DisplaySettings,
+    Panel,
+    network_name,
+    photo_panel,
+    view_settings,
+)
 
 
 def draw_downloads(
-    work: Work,
+    found: Found,
     rows: Sequence[Sequence[Panel]],
-    settings: IntegrationSettings,
     display: DisplaySettings,
     photo: Photo,
     class_name: str,
 ) -> None:
     """Draw the popover; the files are made when they are asked for."""
+    work, settings = found.work, found.settings
+    ledgers = {
+        model.name: one.ledger for model, one in zip(work.models, found.comparisons, strict=True)
+    }
     described = view_settings(
         [model.name for model in work.models], work.target, class_name, photo.title, photo.key,
         settings, display,
-    )  # fmt: skip
+    ) | {"ledger": {name: ledger_values(ledger) for name, ledger in ledgers.items()}}  # fmt: skip
     stem = f"{photo.key or 'photo'}-{class_name}".replace("/", "-").replace(" ", "_")
 
     def png() -> bytes:
         image = photo_panel(work.models[0].to_display(work.inputs[0]))
         # The photograph stands in the first row only.
         shown = [[None if r else image, *row] for r, row in enumerate(rows)]
+        regular = work.models[0]
+        shown[1].append(ledger_panel(network_name(regular), ledgers[regular.name], display.theme))
         footer = f"{class_name} · {settings.told} · {' and '.join(m.name for m in work.models)}"
         return figure_png(shown, footer, display.theme)
 
     def npz() -> bytes:
         panels = [panel for row in rows for panel in row]
-        return attributions_npz(panels, work.inputs[0].cpu().numpy(), described)
+        maps = {
+            key: cells
+            for name, ledger in ledgers.items()
+            for key, cells in ledger_maps(name, ledger).items()
+        }
+        return attributions_npz(panels, work.inputs[0].cpu().numpy(), described, maps)
 
     with st.popover("Download", icon=":material/download:"):
         options = {"on_click": "ignore", "width": "stretch"}
@@ -54,6 +78,9 @@ def draw_downloads(
             f"{METHOD_TITLES[method]}, {model.name}": (model.name, method)
             for model in work.models
             for method in (fast_method(model), "integrated_gradients")
+        }
+        panels |= {
+            f"Ledger, {model.name}": (model.name, "bias_attribution") for model in work.models
         }
         chosen = st.selectbox("Panel", list(panels), key="snippet_panel")
         name, method = panels[chosen]

@@ -13,6 +13,10 @@ _EG_SOURCE = (
 )
 _X_SOURCE = "Hesse et al. 2021, *Fast Axiomatic Attribution for Neural Networks*"
 
+_FULL_SOURCE = (
+    "Srinivas and Fleuret 2019, *Full-Gradient Representation for Neural Network Visualization*"
+)
+
 
 @dataclass(frozen=True)
 class Term:
@@ -82,21 +86,31 @@ TERMS = {
         r"\frac{\lVert I_n-I_{n/2}\rVert_1}{\lVert I_n\rVert_1}",
         "the usual estimate of numerical integration",
     ),
-    "bias_share": Term(
-        "Share of the biases",
-        "How much of the logit's first-order make-up goes through biases instead of pixels.",
-        r"\frac{\sum|b\,\partial F/\partial b|}"
-        r"{\sum|b\,\partial F/\partial b|+\sum|x\,\partial F/\partial x|}",
-        "follows from F(x) = Σ x·∂F/∂x + Σ b·∂F/∂b, which holds for ReLU networks",
+    "ledger": Term(
+        "From 0 to the logit",
+        "What pixels and the biases of every layer put into the logit, from one gradient; in "
+        "networks of ReLU, maxima and linear layers it adds up exactly. The shift of a batch "
+        "normalisation is a bias. What no layer explains has a bar of its own. F(0) is the logit "
+        "of the mean image: what the network says before it sees anything.",
+        r"F(x)=\sum_i x_i\frac{\partial F}{\partial x_i}"
+        r"+\sum_l\sum_j b_{lj}\frac{\partial F}{\partial b_{lj}}",
+        _FULL_SOURCE,
+    ),
+    "biases": Term(
+        "Biases",
+        "Each bias times the slope of the logit at every position of its layer, summed over "
+        "channels and layers. A position stands for its part of the image, over which its value "
+        "is spread evenly. Fully connected layers have no positions and are not on the map.",
+        r"\sum_l\sum_c b_{lc}\,\frac{\partial F}{\partial z_{lc}}",
+        _FULL_SOURCE,
     ),
     "bias_part": Term(
         "Bias part",
-        "The signed part of the class's logit that no pixel carries: what the biases hold, 0 "
-        "without biases. It may be negative or above 100 %.",
-        r"1-\frac{\sum_i x_i\,\partial F/\partial x_i}{F(x)}"
-        r"=\frac{\sum b\,\partial F/\partial b}{F(x)}",
-        "Srinivas and Fleuret 2019, *Full-Gradient Representation for Neural Network "
-        "Visualization*; exact for piecewise linear networks",
+        "The part of the logit that biases hold; pixels hold the rest. Signed: where pixels speak "
+        "against the class, it is more than 100 %.",
+        r"\frac{\sum_l\sum_j b_{lj}\,\partial F/\partial b_{lj}}{F(x)}"
+        r"=1-\frac{\sum_i x_i\,\partial F/\partial x_i}{F(x)}",
+        _FULL_SOURCE,
     ),
     "half_distance": Term(
         "Half distance",

@@ -16,7 +16,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-PANELS = 6
+from xdnn_core.attribution.ledger import bias_attribution
+from xdnn_core.data.gallery import gallery
+from xdnn_core.ledger_view import ledger_sentence
+from xdnn_core.models.zoo import load_model
+from xdnn_core.wording import signed
+
+PANELS = 7  # three a network, and the regular network's biases
 REFINED = re.compile(r"1 gradient call instead of 128")
 
 
@@ -202,7 +208,35 @@ def test_downloads_hold_what_is_on_screen(server: str, page: Page) -> None:
     settings = json.loads(files["Settings, JSON"])
     assert settings["class"] == "rooster"
     assert settings == json.loads(str(arrays["settings"]))
+    ledger = settings["ledger"]["alexnet-caltech101"]
+    first = ledger["layers"][0]
+    assert arrays["alexnet-caltech101.biases.features.0"].sum() == pytest.approx(first["value"])
+    assert ledger["pixels"] + ledger["biases"] == pytest.approx(ledger["logit"], rel=1e-5)
+    assert settings["ledger"]["xalexnet-caltech101"]["layers"] == []
     ast.parse(page.get_by_test_id("stCode").inner_text())
+
+
+def test_the_ledger_says_what_the_core_says(server: str, page: Page) -> None:
+    page.goto(server + "/?image=camera&steps=8")
+    model = load_model("alexnet-caltech101", device="cpu")
+    photo = next(item for item in gallery() if item.key == "camera").open()
+    x = model.preprocess(photo)[None]
+    ledger = bias_attribution(model.network, x, model.classes.index("camera"))
+    sentence = ledger_sentence(ledger, "camera").replace("**", "")
+    assert "24\u00a0% from pixels, 76\u00a0% from biases" in sentence
+    said = page.get_by_test_id("stMarkdown").filter(has_text="Its logit for camera")
+    expect(said).to_contain_text(sentence.replace("\u00a0", " "))
+    expect(said).to_contain_text(re.compile("Input×Gradient differs from Integrated Gradients by"))
+    assert "because" not in said.inner_text()
+    chart = page.locator(".stPlotlyChart")
+    for label in ("Pixels", "Convolution 1", "Linear 3", "Logit", signed(ledger.outputs.item())):
+        expect(chart.get_by_text(label, exact=True).first).to_be_visible()
+    at_zero = f"F(0) {signed(ledger.baseline_outputs.item())}, the mean image"
+    expect(chart.get_by_text(at_zero)).to_be_visible()
+    expect(chart.get_by_text("Unexplained")).to_have_count(0)
+    expect(page.get_by_text(re.compile("X-AlexNet has no biases: its pixels"))).to_be_visible()
+    open_popover(page, "From 0 to the logit")
+    expect(page.get_by_text("Srinivas and Fleuret 2019").first).to_be_visible()
 
 
 def test_the_captum_badge_appears_only_when_asked_for(server: str, page: Page) -> None:

@@ -53,6 +53,35 @@ def test_attribute_writes_three_files_that_agree(
     assert settings["class"] in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("model", ["alexnet-caltech101", "xalexnet-caltech101"])
+def test_attribute_prints_and_stores_the_ledger(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    arguments = ["attribute", str(photo), "--model", model, "--method", "input_x_gradient"]
+    assert main([*arguments, "--ledger", "--out", str(tmp_path)]) == 0
+    stem = tmp_path / f"bird-{model}-input_x_gradient"
+    ledger = json.loads(Path(f"{stem}.json").read_text())["ledger"][model]
+    biases = sum(layer["value"] for layer in ledger["layers"])
+    assert ledger["pixels"] + biases == pytest.approx(ledger["logit"], rel=1e-5)
+    assert ledger["biases"] == pytest.approx(biases)
+    printed = capsys.readouterr().out
+    assert f"{ledger['pixels']:+.5f}" in printed
+    assert f"{ledger['logit']:+.5f}" in printed
+    assert f"{ledger['logit_of_the_mean_image']:+.5f}" in printed
+    arrays = np.load(f"{stem}.npz", allow_pickle=False)
+    maps = {key for key in arrays.files if ".biases" in key}
+    if model.startswith("x"):
+        assert (ledger["layers"], maps) == ([], set())
+        return
+    for layer in ledger["layers"]:
+        assert layer["name"] in printed
+        if layer["kind"] == "convolution":
+            cells = arrays[f"{model}.biases.{layer['name']}"]
+            assert cells.sum() == pytest.approx(layer["value"], rel=1e-9)
+    whole = arrays[f"{model}.biases"].sum()
+    assert whole == pytest.approx(sum(arrays[key].sum() for key in maps - {f"{model}.biases"}))
+
+
 @pytest.mark.parametrize(
     ("extra", "sentence"),
     [

@@ -2,6 +2,8 @@
 
     python -m xdnn_core attribute photo.jpg --model xalexnet-caltech101 --method x_gradient \\
         --target auto --out out/
+
+With --ledger it also says what pixels and every layer's biases put into the logit.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from torch import Tensor
 from xdnn_core.attribution.expected import expected_gradients
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
+from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.attribution.result import Attribution
 from xdnn_core.comparison import (
@@ -26,14 +29,22 @@ from xdnn_core.comparison import (
 )
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.uploads import read_photo_file
-from xdnn_core.export import attributions_npz, figure_png, settings_json, write_atomically
+from xdnn_core.export import (
+    attributions_npz,
+    figure_png,
+    ledger_panel,
+    settings_json,
+    write_atomically,
+)
+from xdnn_core.ledger_view import ledger_maps, ledger_text, ledger_values
 from xdnn_core.models.zoo import PretrainedModel, load_model
 from xdnn_core.panels import (
     METHOD_TITLES,
     DisplaySettings,
     Fact,
+    network_name,
     photo_panel,
-    single_panel,
+    single_panels,
     view_settings,
 )
 from xdnn_core.wording import percent
@@ -68,6 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="photographs for Expected Gradients; the gallery unless told",
     )
+    parser.add_argument(
+        "--ledger", action="store_true",
+        help="also what pixels and every layer's biases put into the logit, with maps",
+    )  # fmt: skip
     parser.add_argument("--overlay", action="store_true", help="over the grey photograph")
     parser.add_argument("--raw", action="store_true", help="draw logits, not per cent of the logit")
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
@@ -82,11 +97,11 @@ def main(args: argparse.Namespace) -> int:
     inputs = model.preprocess(image)[None]  # (1, 3, H, W)
     target = named_target(args.target, model, inputs)
     found = _attribute(args, model, inputs, target)
-    display = DisplaySettings(
-        on_image=args.overlay, relative=not args.raw, theme=args.theme, shared=False
-    )
+    display = DisplaySettings(on_image=args.overlay, relative=not args.raw, theme=args.theme)
     seen = model.to_display(inputs[0])
-    panel = single_panel(model, found, seen, display)
+    ledger = bias_attribution(model.network, inputs, target) if args.ledger else None
+    panels = single_panels(model, found, seen, display, ledger)
+    panel = panels[0]
     integration = IntegrationSettings(args.rule, args.steps, args.baseline, args.tolerance)
     class_name = model.classes[target]
     described = view_settings(
@@ -98,9 +113,14 @@ def main(args: argparse.Namespace) -> int:
     about = (Fact("Class", class_name), Fact("Confidence", percent(confidence)))
     footer = f"{panel.title} of {model.name} for {class_name}"
     stem = args.out / f"{args.photo.stem}-{model.name}-{args.method}"
+    shown, maps = [photo_panel(seen, about), *panels], None
+    if ledger is not None:
+        described |= {"ledger": {model.name: ledger_values(ledger)}}
+        maps = ledger_maps(model.name, ledger)
+        shown.append(ledger_panel(network_name(model), ledger, args.theme))
     files = {
-        ".png": figure_png([[photo_panel(seen, about), panel]], footer, args.theme),
-        ".npz": attributions_npz([panel], inputs[0].cpu().numpy(), described),
+        ".png": figure_png([shown], footer, args.theme),
+        ".npz": attributions_npz(panels, inputs[0].cpu().numpy(), described, maps),
         ".json": settings_json(described).encode(),
     }
     for suffix, data in files.items():
@@ -108,6 +128,8 @@ def main(args: argparse.Namespace) -> int:
     print(f"{footer}: logit {float(found.outputs[0]):.4g}, confidence {percent(confidence)}")
     for fact in panel.facts:
         print(f"  {fact.label}: {fact.value}")
+    if ledger is not None:
+        print(f"\n{ledger_text(ledger)}\n")
     print(f"wrote {stem}.png, .npz and .json")
     return 0
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
+from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.image_runs import (
@@ -36,7 +37,7 @@ from xdnn_core.experiments.image_runs import (
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 from xdnn_core.experiments.table2_summary import BiasCost, PairRow, Table2, describe, summarise
-from xdnn_core.metrics.agreement import bias_diagnostics
+from xdnn_core.metrics.agreement import half_distance
 from xdnn_core.metrics.classification import Difference, PairedAccuracy
 from xdnn_core.models.zoo import PretrainedModel
 
@@ -83,18 +84,16 @@ def measure_batch(
     if len(chosen) == 0:
         return rows
     inputs, labels = inputs[chosen], labels[chosen]
-    fast = input_x_gradient(model.network, inputs, labels)
+    fast = input_x_gradient(model.network, inputs, labels).values
     exact = integrated_gradients(
         model.network, inputs, labels, steps=steps, rule="gauss_legendre"
     ).values
-    from_pixels = fast.values.double().sum(dim=(1, 2, 3)) / fast.outputs.double()  # (B,)
-    half = bias_diagnostics(model.network, inputs, labels).half_distance
     measured = {
-        "l1_apart": _l1(fast.values - exact).tolist(),
+        "l1_apart": _l1(fast - exact).tolist(),
         "l1_integrated": _l1(exact).tolist(),
         "elements": exact[0].numel(),
-        "bias_part": (1 - from_pixels).tolist(),
-        "half_distance": half.tolist(),
+        "bias_part": bias_attribution(model.network, inputs, labels).bias_part.tolist(),
+        "half_distance": half_distance(model.network, inputs, labels).tolist(),
     }
     return rows.join(pd.DataFrame(measured, index=chosen))
 

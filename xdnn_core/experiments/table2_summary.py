@@ -43,8 +43,8 @@ class BiasCost:
         As the authors' code has it: mean over batches of two images of mean|A − IG| / mean|IG|.
         Neither is their Equation 14, which averages |A − IG|/|IG| element by element.
     bias_part
-        Lower quartile, median and upper quartile over images of 1 − Σ x·∂F/∂x / F(x): the signed
-        part of the logit that biases hold.
+        Lower quartile, median and upper quartile over images of what biases hold of the logit,
+        signed; see `attribution.ledger`.
     half_distance
         Mean over images, see `metrics.agreement`.
     attributed

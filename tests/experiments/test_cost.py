@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from tests.experiments.small_pair import make_pair
 from xdnn_core.__main__ import main
+from xdnn_core.errors import UserError
 from xdnn_core.experiments import cost
-from xdnn_core.experiments.cost import PRIORS, load_cost, training_step
+from xdnn_core.experiments.cost import PRIORS, Cost, load_cost, training_step
+from xdnn_core.experiments.provenance import Provenance, save_result
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.priors.penalties import gini
 
@@ -68,6 +71,15 @@ def test_every_prior_is_compared_with_the_plain_step_of_its_network(
     assert eg.time_to_x == pytest.approx(eg.seconds / x_step.seconds)
     assert eg.memory_to_x == pytest.approx(eg.peak_bytes / x_step.peak_bytes)
     assert small.network.config.biases, "the network that was given is as it was"
+
+
+def test_a_result_of_an_older_version_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "cost.parquet"
+    made = Provenance("a test", "today", "a desk", "made", 4)
+    old = Cost("small", 2, 1, (), made)
+    save_result(file, pd.DataFrame({"prior": ["none"], "time_ratio": [1.0]}), old, "cost")
+    with pytest.raises(UserError, match=r"made by an older version and lacks time_to_x; make it"):
+        load_cost(file)
 
 
 def test_wrong_options_are_one_sentence(

@@ -226,7 +226,7 @@ def load_cost(path: Path = STORED) -> Cost:
     UserError
         If the file is not there or no such result.
     """
-    _, values = load_result(path, "cost")
+    _, values = load_result(path, "cost", ["time_to_x"])
     steps = tuple(StepCost(**step) for step in values["steps"])
     made = Provenance(**values["provenance"])
     return Cost(values["network"], values["batch"], values["repeats"], steps, made)

@@ -13,6 +13,7 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -134,7 +135,9 @@ def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> N
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def load_result(path: Path, command: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def load_result(
+    path: Path, command: str, columns: Sequence[str] = ()
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read what `save_result` wrote.
 
     Parameters
@@ -143,6 +146,8 @@ def load_result(path: Path, command: str) -> tuple[pd.DataFrame, dict[str, Any]]
         The Parquet file.
     command
         Which command makes it, for the message.
+    columns
+        That its rows must have; results of older versions may lack them.
 
     Returns
     -------
@@ -152,7 +157,7 @@ def load_result(path: Path, command: str) -> tuple[pd.DataFrame, dict[str, Any]]
     Raises
     ------
     UserError
-        If the file is not there or no such result.
+        If the file is not there, no such result, or of an older version.
     """
     if not path.is_file():
         raise UserError(f"{path.name} is not there; make it with python -m xdnn_core {command}.")
@@ -164,5 +169,11 @@ def load_result(path: Path, command: str) -> tuple[pd.DataFrame, dict[str, Any]]
     if metadata.get(_COMMAND) != command.encode():
         raise UserError(
             f"{path} is no result of {command}; make it with python -m xdnn_core {command}."
+        )
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise UserError(
+            f"{path.name} was made by an older version and lacks {', '.join(missing)}; make it "
+            f"again with python -m xdnn_core {command}."
         )
     return table.to_pandas(), json.loads(metadata[_SUMMARY])

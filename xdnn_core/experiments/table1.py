@@ -145,7 +145,7 @@ def load_table1(path: Path = STORED[False]) -> Table1:
     _, values = load_result(path, "table1")
     cells = tuple(Cell(**cell) for cell in values["cells"])
     made = Provenance(**values["provenance"])
-    return Table1(cells, values["seed"], values["without_biases"], made)
+    return Table1(cells, values["seed"], values.get("without_biases", False), made)
 
 
 def describe(table: Table1) -> str:

@@ -134,7 +134,7 @@ def load_table2(path: Path = STORED) -> tuple[pd.DataFrame, Table2]:
     UserError
         If the file is not there or no such result.
     """
-    rows, values = load_result(path, "table2")
+    rows, values = load_result(path, "table2", ["bias_part"])
     networks = tuple(
         BiasCost(**network | {"bias_part": tuple(network["bias_part"])})
         for network in values["networks"]

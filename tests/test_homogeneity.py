@@ -9,12 +9,12 @@ from hypothesis import given, strategies as st
 from torch import Tensor, nn
 
 from xdnn_core.homogeneity import (
-    FoldedBatchNorm,
     NotHomogeneousError,
     inspect_homogeneity,
     remove_biases,
     require_homogeneous_layers,
 )
+from xdnn_core.layer_kinds import FoldedBatchNorm
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
@@ -122,13 +122,13 @@ def test_verdict_of_every_layer(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", TABLE)
 def test_reading_the_layers_alone_agrees(kind: str) -> None:
-    layer, _, homogeneous, reason = TABLE[kind]
+    layer, shape, homogeneous, reason = TABLE[kind]
     net = nn.Sequential(nn.Identity(), layer).eval()
     if homogeneous or reason == "numbers":
-        require_homogeneous_layers(net)
+        require_homogeneous_layers(net, torch.randn(shape))
     else:
         with pytest.raises(NotHomogeneousError, match=rf"layer '1' \({type(layer).__name__}"):
-            require_homogeneous_layers(net)
+            require_homogeneous_layers(net, torch.randn(shape))
 
 
 def test_a_bias_that_is_zero_breaks_nothing() -> None:
@@ -141,7 +141,7 @@ def test_a_network_that_is_one_layer_is_called_the_network() -> None:
     report = inspect_homogeneity(nn.Sigmoid().eval(), torch.randn(2, 6))
     assert [layer.name for layer in report.layers] == ["network"]
     with pytest.raises(NotHomogeneousError, match="layer 'network'"):
-        require_homogeneous_layers(nn.Sigmoid())
+        require_homogeneous_layers(nn.Sigmoid(), torch.randn(2, 6))
 
 
 def test_layers_come_in_order_and_the_first_break_is_named() -> None:
@@ -225,10 +225,11 @@ class Unused(nn.Module):
         return self.layer(x)
 
 
-def test_a_layer_that_is_not_reached_is_said_to_be_so() -> None:
+def test_a_layer_that_is_not_reached_is_reported_and_not_judged() -> None:
     report = inspect_homogeneity(Unused().eval(), torch.randn(2, 6))
-    assert "not reached" in report.layers[1].reason
-    assert math.isnan(report.layers[1].max_relative_error)
+    assert report.unreached == ("spare",)
+    assert [layer.name for layer in report.layers] == ["layer"]
+    assert report.is_homogeneous
 
 
 def test_training_mode_is_refused() -> None:

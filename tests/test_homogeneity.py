@@ -1,20 +1,20 @@
-"""What breaks F(αx) = αF(x), layer by layer, and the removal of biases."""
+"""What breaks F(αx) = αF(x), layer by layer."""
 
 import math
 from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, strategies as st
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
+from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.homogeneity import (
     NotHomogeneousError,
     inspect_homogeneity,
     remove_biases,
     require_homogeneous_layers,
 )
-from xdnn_core.layer_kinds import FoldedBatchNorm
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
@@ -96,6 +96,9 @@ TABLE: dict[str, tuple[nn.Module, tuple[int, ...], bool, str]] = {
     "local response norm": (nn.LocalResponseNorm(2), IMAGE, False, "normalisation"),
     "dropout": (nn.Dropout(0.5), ROW, True, "evaluation"),
     "identity": (nn.Identity(), ROW, True, "scaling"),
+    "threshold": (nn.Threshold(0.1, 0.0), ROW, False, "threshold"),
+    "threshold at 0": (nn.Threshold(0.0, 0.0), ROW, True, "scaling"),
+    "threshold at 0 to another value": (nn.Threshold(0.0, 1.0), ROW, False, "threshold"),
     "unknown, scales": (Functional(torch.abs), ROW, True, "numbers"),
     "unknown, sorts": (Functional(lambda h: h.sort(dim=1).values), ROW, True, "numbers"),
     "unknown, shifts": (Functional(lambda h: h + 1e-4), ROW, False, "numbers"),
@@ -293,109 +296,117 @@ def test_alexnet_and_x_alexnet() -> None:
     assert stripped.state_dict().keys() == x_net.state_dict().keys()
 
 
-WITH_BIAS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
-    "linear": (nn.Linear(6, 3), (2, 6)),
-    "conv1d": (nn.Conv1d(4, 3, 2, stride=2), (2, 4, 6)),
-    "conv2d": (nn.Conv2d(4, 6, 3, padding=1, groups=2), (2, 4, 6, 6)),
-    "conv3d": (nn.Conv3d(2, 3, 2), (2, 2, 3, 3, 3)),
-    "transposed1d": (nn.ConvTranspose1d(4, 3, 2, stride=2), (2, 4, 6)),
-    "transposed2d": (nn.ConvTranspose2d(4, 3, 3), (2, 4, 6, 6)),
-    "transposed3d": (nn.ConvTranspose3d(2, 3, 2), (2, 2, 3, 3, 3)),
+class Held(nn.Module):
+    """Holds what only other methods use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3, bias=False)
+        self.softmax = nn.Softmax(dim=1)
+        self.loss = nn.CrossEntropyLoss(weight=torch.ones(3))
+        self.head = nn.Sequential(LooseBias(1.0), nn.Sigmoid())
+        self.shortcut = nn.Sequential()
+        self.blocks = nn.ModuleList([nn.ReLU()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks[0](self.layer(x))
+
+    def predict(self, x: Tensor) -> Tensor:
+        return self.softmax(self.head(self(x)))
+
+
+def test_what_the_example_does_not_reach_is_not_judged() -> None:
+    net, x = Held().eval(), torch.randn(2, 6)
+    report = inspect_homogeneity(net, x)
+    assert report.is_homogeneous
+    assert report.unreached == ("softmax", "loss", "head", "shortcut")
+    assert [layer.name for layer in report.layers] == ["layer", "blocks.0"]
+    assert x_gradient(net, x, 0).baseline_outputs.tolist() == [0, 0]
+
+
+def test_what_is_reached_is_judged_where_others_are_not() -> None:
+    class Predicting(Held):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.softmax(self.layer(x))
+
+    net, x = Predicting().eval(), torch.randn(2, 6)
+    report = inspect_homogeneity(net, x)
+    assert report.first_break is not None
+    assert report.first_break.name == "softmax"
+    assert "head" in report.unreached
+    with pytest.raises(NotHomogeneousError, match="layer 'softmax'"):
+        x_gradient(net, x, 0)
+
+
+def test_a_bias_that_forward_uses_without_calling_its_layer_is_found_by_the_numbers() -> None:
+    class Borrowing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.linear(x, self.layer.weight, self.layer.bias)
+
+    net, x = Borrowing().eval(), torch.randn(2, 6)
+    report = inspect_homogeneity(net, x)
+    assert report.unreached == ("layer",)
+    assert report.first_break is not None
+    assert report.first_break.name == "forward()"
+    with pytest.raises(NotHomogeneousError, match="outside the layers"):
+        x_gradient(net, x, 0)
+
+
+class Packed(nn.Module):
+    """Calls a layer in a way of its own."""
+
+    def __init__(self, layer: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.call = layer, call
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.call(self.layer, x)
+
+
+CALLS: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "a list": lambda layer, x: layer([x, x.relu()]),
+    "a tuple in a dict": lambda layer, x: layer({"both": (x, x.relu())}),
+    "keywords": lambda layer, x: layer(first=x, second=x.relu()),
+    "a constant": lambda layer, x: layer(x, scale=torch.full((6,), 2.0, dtype=x.dtype)),
+    "a number": lambda layer, x: layer(x, scale=2.0),
 }
 
 
-@pytest.mark.parametrize("kind", WITH_BIAS)
-def test_remove_biases_subtracts_the_bias_and_nothing_else(kind: str) -> None:
-    layer, shape = WITH_BIAS[kind]
-    layer = layer.double()
-    x = torch.randn(shape, dtype=torch.float64)
-    stripped = remove_biases(layer)
-    bias = layer.bias.view(1, -1, *[1] * (len(shape) - 2))  # (C,) -> (1, C, ...)
-    torch.testing.assert_close(stripped(x), layer(x) - bias, rtol=0, atol=1e-14)
-    assert stripped.bias is None
-    assert "bias" not in stripped.state_dict()
-    assert inspect_homogeneity(stripped, x).is_homogeneous
-    assert layer.bias is not None
+class Gathering(nn.Module):
+    """Takes tensors any way, gives the largest element and all, in a tuple of a list."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *trees: object, scale: object = 1.0, **named: object) -> object:
+        parts = [leaf for leaf in tree_leaves((trees, named)) if isinstance(leaf, Tensor)]
+        whole = self.function(torch.cat(parts, dim=1))
+        if isinstance(scale, Tensor):
+            scale = scale[: whole.shape[1]]
+        return {"whole": whole * scale, "rest": ([parts[0]], "a word", 3)}
 
 
-@given(
-    dimensions=st.integers(1, 3), affine=st.booleans(), seed=st.integers(0, 1000),
-    eps=st.sampled_from([1e-5, 1e-2]),
-)  # fmt: skip
-def test_batch_norm_becomes_its_factor(
-    dimensions: int, affine: bool, seed: int, eps: float
-) -> None:
-    """Folded is γ·x/√(σ² + ε): what is left of y(x) when y(0) is subtracted."""
-    torch.manual_seed(seed)
-    kind = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[dimensions - 1]
-    layer = kind(3, eps=eps, affine=affine).double()
-    for _ in range(3):
-        layer(2 * torch.randn(5, 3, *[2] * dimensions).double() + 1)
-    if affine:
-        nn.init.normal_(layer.weight)
-        nn.init.normal_(layer.bias)
-    layer.eval()
-    x = torch.randn(2, 3, *[2] * dimensions, dtype=torch.float64)
-    net = nn.Sequential(layer, nn.ReLU()).eval()
-    stripped = remove_biases(net)
-    expected = torch.relu(layer(x) - layer(torch.zeros_like(x)))
-    torch.testing.assert_close(stripped(x), expected, rtol=1e-12, atol=1e-13)
-    gamma = layer.weight if affine else torch.ones(3).double()
-    by_hand = gamma / (layer.running_var + eps).sqrt()
-    torch.testing.assert_close(stripped[0].weight, by_hand, rtol=1e-13, atol=0)
-    assert inspect_homogeneity(stripped, x).is_homogeneous
+@pytest.mark.parametrize("kind", CALLS)
+@pytest.mark.parametrize("bent", [False, True])
+def test_layers_that_take_and_give_more_than_a_tensor(kind: str, bent: bool) -> None:
+    layer = Gathering(torch.square if bent else torch.abs)
+    net = Packed(layer, lambda layer, x: CALLS[kind](layer, x)["whole"]).eval()
+    report = inspect_homogeneity(net, torch.randn(2, 6))
+    (verdict,) = report.layers
+    assert (verdict.name, verdict.reason) == ("layer", "by the numbers only")
+    assert verdict.is_homogeneous is report.is_homogeneous is not bent
+    assert report.unreached == ()
 
 
-def nested() -> nn.Module:
-    block = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5))
-    net = nn.Sequential(block, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 2))
-    net.train()(torch.randn(5, 3, 9, 9))
-    return net
-
-
-def test_a_nested_network_from_training_mode(untouched: Callable) -> None:
-    net = nested()
-    check = untouched(net)
-    stripped = remove_biases(net)
-    check()
-    assert isinstance(stripped[0][1], FoldedBatchNorm)
-    assert not any(module.training for module in stripped.modules())
-    x = torch.randn(2, 3, 9, 9)
-    assert inspect_homogeneity(stripped, x).is_homogeneous
-    net.eval()
-    conv, norm, head = net[0][0], net[0][1], net[3]
-    factor = (norm.weight / (norm.running_var + norm.eps).sqrt()).view(1, -1, 1, 1)
-    hidden = torch.relu(torch.conv2d(x, conv.weight) * factor)
-    expected = nn.functional.avg_pool2d(hidden, 2).flatten(1) @ head.weight.T
-    torch.testing.assert_close(stripped(x), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_frozen_parameters_stay_frozen() -> None:
-    net = nested().eval().requires_grad_(False)
-    assert not any(parameter.requires_grad for parameter in remove_biases(net).parameters())
-
-
-def test_a_network_that_is_one_batch_norm() -> None:
-    stripped = remove_biases(shifted_batch_norm())
-    assert not stripped.training
-    assert inspect_homogeneity(stripped, torch.randn(2, 4, 6, 6)).is_homogeneous
-
-
-def test_a_batch_norm_used_under_two_names() -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first = shifted_batch_norm()
-            self.second = self.first
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.second(self.first(x))
-
-    stripped = remove_biases(Twice())
-    assert inspect_homogeneity(stripped, torch.randn(2, 4, 6, 6)).is_homogeneous
-
-
-def test_a_batch_norm_without_statistics_is_refused() -> None:
-    net = nn.Sequential(nn.Identity(), nn.BatchNorm2d(4, track_running_stats=False))
-    with pytest.raises(ValueError, match=r"^1 is a batch normalisation without running stat"):
-        remove_biases(net)
+def test_hooks_of_the_network_itself_stay() -> None:
+    net, seen = Held().eval(), []
+    net.layer.register_forward_hook(lambda module, args, output: seen.append(len(output)))
+    inspect_homogeneity(net, torch.randn(2, 6))
+    before = len(seen)
+    net(torch.randn(2, 6))
+    assert len(seen) == before + 1

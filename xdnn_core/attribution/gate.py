@@ -148,7 +148,7 @@ def require_homogeneous_while_trained(network: nn.Module, inputs: Tensor) -> Non
 def _check_moved(network: nn.Module, inputs: Tensor) -> None:
     moved, x = copy.deepcopy(network), _moved(inputs)
     for module in moved.modules():
-        if isinstance(module, DROPOUTS):
+        if isinstance(module, (*DROPOUTS, nn.RReLU)):
             module.eval()
     with torch.no_grad():
         for parameter in moved.parameters():
@@ -172,8 +172,8 @@ def _check_moved(network: nn.Module, inputs: Tensor) -> None:
             _refuse(moved, x, None, broken)
     except NotHomogeneousError as error:
         raise NotHomogeneousError(
-            f"{str(error).removesuffix('.')}; parameters count as training moves them, so a bias "
-            "that is still 0 breaks it unless it is frozen."
+            f"{str(error).removesuffix('.')} (checked with its parameters moved, as training moves "
+            "them: a bias of 0 counts unless it is frozen)."
         ) from error
 
 

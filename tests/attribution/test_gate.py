@@ -99,6 +99,12 @@ def test_every_check_finds_what_the_others_do_not(kind: str, check: str) -> None
         x_gradient(Of(function), ones(1, 2).float(), check=check)
 
 
+def test_what_is_not_a_number_at_zero_does_not_pass() -> None:
+    net = Of(lambda x: (x.square() / x.abs()).sum(1))
+    with pytest.raises(NotHomogeneousError, match=r"F\(0\) is nan"):
+        x_gradient(net, ones(1, 2))
+
+
 def test_two_biases_that_cancel_at_the_sample_reported_zero_for_f_of_zero() -> None:
     net = Of(BENT["F(0)"][0])
     assert input_x_gradient(net, ones(1, 2)).baseline_outputs.tolist() == [0.5]

@@ -148,6 +148,13 @@ def test_it_is_tried_once_and_again_when_the_weights_have_changed() -> None:
     assert net.calls == 3
 
 
+def test_a_large_bias_does_not_hide_what_forward_does() -> None:
+    """Both are near 10¹¹ everywhere, but not the same function."""
+    net, x = Normalising(SMALL).double().eval(), photograph()
+    nn.init.constant_(net.classifier[6].bias, 1e11)
+    assert not hoisted(net, x)
+
+
 def test_weights_that_come_later_do_not_stand_by_a_network_of_zeros() -> None:
     """A network that is 0 everywhere is equal to anything; what it became is tried again."""
     net, x = Normalising(SMALL).double().eval(), photograph()

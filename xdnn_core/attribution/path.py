@@ -33,8 +33,9 @@ Split = tuple[Any, Callable[[Tensor], Tensor]]
 # fit the caches. Memory grows with the rows.
 _CPU_CHUNK = 24
 _GPU_CHUNK = 1024
-# Of the largest output: another memory layout adds in another order, a gate may flip.
-_ENTRY_ROUNDINGS = 4096
+# Another memory layout adds in another order, and a gate may flip: in roundings of the largest
+# output, and of the outputs' largest change between inputs, beside which a bias may be huge.
+_OUTPUT_ROUNDINGS, _CHANGE_ROUNDINGS = 64, 4096
 
 _CONVOLUTION_INPUT: dict[type[nn.Module], Callable[..., Tensor]] = {
     nn.Conv1d: conv1d_input,
@@ -132,9 +133,10 @@ def _try_entry(
     with torch.no_grad():
         plainly, hoisted = network(start + along), path.network(z)
     check_outputs(plainly)
-    allowed = _ENTRY_ROUNDINGS * torch.finfo(plainly.dtype).eps * float(plainly.abs().max())
-    same = float((plainly - hoisted).abs().max()) <= allowed
-    if not same:
+    size = _OUTPUT_ROUNDINGS * plainly.abs().max()
+    change = _CHANGE_ROUNDINGS * (plainly - plainly[:1]).abs().max()
+    allowed = torch.finfo(plainly.dtype).eps * (size + change)
+    if not bool((plainly - hoisted).abs().max() <= allowed):
         return "input"
     return "convolution" if z._version == version else "copy of convolution"
 

@@ -157,7 +157,8 @@ def select_target(outputs: Tensor, target: Target) -> Tensor:
 
 
 def target_outputs(network: nn.Module, inputs: Tensor, target: Target) -> Tensor:
-    """Run the network without gradients and pick the target, (B,); checks the target."""
+    """Run the network without gradients and pick the target, (B,); checks network and target."""
+    check_network(network)
     with torch.no_grad():
         outputs = network(inputs)
     check_target(target, outputs, len(inputs))

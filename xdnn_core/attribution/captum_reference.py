@@ -225,6 +225,8 @@ def compare_with_captum(
 ) -> Agreement:
     """Compute an attribution twice in float64, by us and by Captum, and compare.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     method

@@ -58,6 +58,7 @@ def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attri
 def input_x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
     """Return Input×Gradient x ⊙ ∂F/∂x (Shrikumar et al. 2016).
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
     Parameters, returns and errors are those of `gradient`. It equals Integrated Gradients with
     the zero baseline only where F(αx) = αF(x); see `x_gradient`.
     """
@@ -69,6 +70,7 @@ def x_gradient(
 ) -> Attribution:
     """Return X-Gradient x ⊙ ∂F/∂x, exact Integrated Gradients of a homogeneous network.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
     Parameters and returns are those of `gradient`, and further:
 
     Parameters

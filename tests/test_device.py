@@ -8,6 +8,7 @@ import torch
 from xdnn_core import device as devices
 from xdnn_core.device import (
     default_device,
+    full_float32,
     heavy_work,
     memory_budget,
     resolve_device,
@@ -155,3 +156,97 @@ def test_synchronise_waits_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> N
     synchronise(CPU)
     synchronise(torch.device("cuda", 0))
     assert waited == [torch.device("cuda", 0)]
+
+
+def tf32() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+@pytest.fixture
+def tf32_allowed(gpus):
+    """TF32 as a user may have it, on a machine said to have a GPU."""
+    before = tf32()
+    gpus(1)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def test_two_threads_in_full_float32_leave_tf32_as_it_was(tf32_allowed: None) -> None:
+    """The first one in leaves before the second, which must neither lose nor keep the setting."""
+    second_is_in, first_is_out = threading.Event(), threading.Event()
+    seen: dict[str, tuple[bool, bool]] = {}
+
+    def first() -> None:
+        with full_float32():
+            other.start()
+            assert second_is_in.wait(10)
+            seen["both"] = tf32()
+        first_is_out.set()
+
+    @full_float32()
+    def second() -> None:
+        second_is_in.set()
+        assert first_is_out.wait(10)
+        seen["second"] = tf32()
+
+    other = threading.Thread(target=second)
+    first()
+    other.join(10)
+    assert seen == {"both": (False, False), "second": (False, False)}
+    assert tf32() == (True, True)
+
+
+def test_many_threads_in_full_float32(tf32_allowed: None) -> None:
+    allowed = []
+
+    def work() -> None:
+        for _ in range(300):
+            with full_float32(), full_float32():
+                allowed.append(any(tf32()))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(allowed) == 1200
+    assert not any(allowed)
+    assert tf32() == (True, True)
+
+
+def test_full_float32_after_an_error(tf32_allowed: None) -> None:
+    torch.backends.cudnn.allow_tf32 = False
+
+    @full_float32()
+    def work() -> None:
+        raise RuntimeError(f"broken with {tf32()}")
+
+    with pytest.raises(RuntimeError, match=r"broken with \(False, False\)"):
+        work()
+    assert tf32() == (True, False)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_full_float32_switches_a_callers_autocast_off(dtype: torch.dtype) -> None:
+    x = torch.randn(3, 3)
+
+    @full_float32()
+    def product() -> torch.Tensor:
+        return x @ x
+
+    with torch.autocast("cpu", dtype=dtype):
+        assert product().dtype == torch.float32
+        assert (x @ x).dtype == dtype
+
+
+def test_full_float32_leaves_a_callers_inference_mode() -> None:
+    with torch.inference_mode():
+        with full_float32():
+            assert not torch.is_inference_mode_enabled()
+            assert not torch.is_grad_enabled()
+            with torch.enable_grad():
+                assert torch.ones(1, requires_grad=True).mul(2).requires_grad
+        assert torch.is_inference_mode_enabled()
+    with full_float32():
+        assert torch.is_grad_enabled()

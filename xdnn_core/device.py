@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -119,24 +119,50 @@ def heavy_work(waiting: Callable[[], None] | None = None) -> Iterator[None]:
         _HEAVY_WORK.release()
 
 
+# TF32 is a setting of the whole process, so the first user saves it and the last puts it back.
+_TF32 = threading.Lock()
+_tf32_users = 0
+_tf32_before = (False, False)
+
+
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Keep float32 products in float32: TF32 flips ReLU gates as bfloat16 does.
+    """Keep float32 products in float32: TF32, bfloat16 and float16 flip ReLU gates.
 
-    Also a decorator. It changes settings of the whole process and puts them back; without a GPU
-    it does nothing.
+    Also a decorator. Inside, TF32 and the caller's autocast are off, and so is an inference mode,
+    in which no gradient can be taken. TF32 is a setting of the whole process: it is off from when
+    the first thread enters until the last one leaves, then as it was; without a GPU it is not
+    touched.
     """
-    if not torch.cuda.is_available():
+    with ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+            # Leaving inference mode switches gradients on, which the caller's mode had off.
+            stack.enter_context(torch.no_grad())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.cuda.is_available():
+            stack.enter_context(_without_tf32())
         yield
-        return
-    matmul = torch.backends.cuda.matmul.allow_tf32
-    convolution = torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    global _tf32_users, _tf32_before
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
+    with _TF32:
+        if _tf32_users == 0:
+            _tf32_before = matmul.allow_tf32, convolution.allow_tf32
+            matmul.allow_tf32 = convolution.allow_tf32 = False
+        _tf32_users += 1
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = matmul
-        torch.backends.cudnn.allow_tf32 = convolution
+        with _TF32:
+            _tf32_users -= 1
+            if _tf32_users == 0:
+                matmul.allow_tf32, convolution.allow_tf32 = _tf32_before
 
 
 def synchronise(device: torch.device) -> None:

@@ -1,6 +1,6 @@
-"""Nonnegative homogeneity F(αx) = αF(x), α ≥ 0: find what breaks it, and remove biases.
+"""Nonnegative homogeneity F(αx) = αF(x), α ≥ 0: find what breaks it.
 
-Source: Hesse et al. 2021, Definition 3.1 and Propositions 3.2 to 3.4.
+Source: Hesse et al. 2021, Definitions 3.3 and 3.5, Propositions 3.8 and 3.9.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._pytree import tree_leaves, tree_map_only
 
-from xdnn_core.checks import check_inputs
+from xdnn_core.biases import loose_biases, remove_biases as remove_biases
+from xdnn_core.checks import check_differentiable, check_inputs, usable
+from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
-from xdnn_core.layer_kinds import WITH_BIAS, FoldedBatchNorm, known_verdict
+from xdnn_core.layer_kinds import COMPOSITES, known_verdict, leaf_layers
 
 ALPHAS = (0.0, 0.25, 0.5, 2.0, 8.0)
 TOLERANCE = 1e-6  # of float64; one ReLU gate flipped by rounding costs far less
@@ -42,7 +45,7 @@ class LayerVerdict:
         One phrase that says why.
     max_relative_error
         Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over α, in float64, at what the layer received for
-        the example; NaN if the example did not reach it.
+        the example; NaN of a bias that no layer holds.
     """
 
     name: str
@@ -61,17 +64,22 @@ class HomogeneityReport:
     is_homogeneous
         Every layer is, and the whole network passes the numerical check.
     layers
-        One verdict a layer, in the order of the network.
+        One verdict a layer that the example reached, in the order of the network.
     max_relative_error
         Of the whole network, over `alphas`, float64.
     alphas
         The contrasts tried.
+    unreached
+        Modules that were not called for the example, and so are not judged: an auxiliary head, a
+        softmax that only predict() uses. What forward() does with their weights itself, the check
+        of the whole network sees.
     """
 
     is_homogeneous: bool
     layers: tuple[LayerVerdict, ...]
     max_relative_error: float
     alphas: tuple[float, ...]
+    unreached: tuple[str, ...]
 
     @property
     def first_break(self) -> LayerVerdict | None:
@@ -79,47 +87,11 @@ class HomogeneityReport:
         return next((layer for layer in self.layers if not layer.is_homogeneous), None)
 
 
-def remove_biases(network: nn.Module) -> nn.Module:
-    """Return a copy of a network with every bias gone.
-
-    Linear, convolution and transposed convolution lose their bias. Batch normalisation in
-    evaluation mode is x ↦ s·x + shift: it becomes the factor s, the shift is dropped. Biases that a
-    composite module holds itself, as Fixup's scalars, become 0.
-
-    Parameters
-    ----------
-    network
-        Any module; it is left as it is.
-
-    Returns
-    -------
-    nn.Module
-        A new network in evaluation mode.
-
-    Raises
-    ------
-    ValueError
-        If a batch normalisation keeps no running statistics, so that it has no fixed factor.
-
-    Source: Hesse et al. 2021, Section 3.2.
-    """
-    stripped = copy.deepcopy(network).eval()
-    if isinstance(stripped, _BatchNorm):
-        return FoldedBatchNorm(stripped, "the network")
-    # Also under every further name of a shared module.
-    for name, module in list(stripped.named_modules(remove_duplicate=False)):
-        if isinstance(module, WITH_BIAS):
-            module.register_parameter("bias", None)
-        elif isinstance(module, _BatchNorm):
-            parent = stripped.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], FoldedBatchNorm(module, name))
-    for _, bias in _loose_biases(stripped):
-        bias.data.zero_()
-    return stripped
-
-
+@full_float32()
 def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityReport:
-    """Check F(αx) = αF(x) layer by layer and for the whole network.
+    """Check F(αx) = αF(x) layer by layer and for the whole network, in float64.
+
+    A caller's autocast is switched off inside.
 
     Parameters
     ----------
@@ -140,92 +112,173 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
     if network.training:
         raise UserError("The network is in training mode; call .eval() on it first.")
     check_inputs(example, "example")
-    double = copy.deepcopy(network).double()
-    seen: dict[str, float] = {}
-
-    def checker(name: str) -> Callable[..., None]:
-        def check(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            if all(isinstance(a, Tensor) for a in (*args, output)):
-                error = _relative_error(module.forward, args, output)
-                seen[name] = max(error, seen.get(name, 0.0))
-
-        return check
-
-    leaves = [(n, m) for n, m in double.named_modules() if not list(m.children())]
-    handles = [m.register_forward_hook(checker(n)) for n, m in leaves]
-    x = example.detach().double()
-    with torch.no_grad():
-        output = double(x)
-        for handle in handles:
-            handle.remove()
-        error = _relative_error(double, (x,), output)
-    layers = [_verdict(n or "network", m, seen.get(n, float("nan"))) for n, m in leaves]
-    layers += _loose_verdicts(double)
-    whole = error <= TOLERANCE
-    if not whole and all(layer.is_homogeneous for layer in layers):
-        reason = "an operation in forward() outside any layer breaks it"
-        layers.append(LayerVerdict("forward()", type(network).__name__, False, reason, error))
-    is_homogeneous = whole and all(layer.is_homogeneous for layer in layers)
-    return HomogeneityReport(is_homogeneous, tuple(layers), error, ALPHAS)
+    check_differentiable(network)
+    return _inspect(copy.deepcopy(network).double(), usable(example).double())
 
 
-def require_homogeneous_layers(network: nn.Module) -> None:
-    """Raise if a layer of a known kind breaks homogeneity; reads the network, runs nothing.
+def first_break(network: nn.Module, example: Tensor) -> LayerVerdict | None:
+    """The first layer that breaks F(αx) = αF(x), None if none; in the network's mode and dtype.
+
+    ALPHAS are powers of 2, by which floating-point numbers are multiplied exactly in any precision.
+    """
+    return _inspect(copy.deepcopy(network), example).first_break
+
+
+def require_homogeneous_layers(network: nn.Module, example: Tensor) -> None:
+    """Raise if a layer that the example reaches is of a kind known to break homogeneity.
+
+    The layers are read; the network is run, on the example, only where one breaks.
 
     Raises
     ------
     NotHomogeneousError
         Naming the first layer that breaks F(αx) = αF(x).
     """
-    for name, module in network.named_modules():
-        if list(module.children()):
-            continue
-        known = known_verdict(module)
-        if known is not None and not known[0]:
+    broken = [
+        (name, module, verdict[1])
+        for name, module in leaf_layers(network)
+        if (verdict := known_verdict(module)) is not None and not verdict[0]
+    ]
+    if not broken:
+        return
+    reached = _Watch(_shadow(network))
+    with torch.no_grad():
+        reached.run(example)
+    for name, module, reason in broken:
+        if name in reached.names:
             raise NotHomogeneousError(
                 f"X-Gradient needs F(αx) = αF(x), which layer {name or 'network'!r} "
-                f"({type(module).__name__}: {known[1]}) breaks; use remove_biases, or "
+                f"({type(module).__name__}: {reason}) breaks; use remove_biases, or "
                 "input_x_gradient."
             )
 
 
-def _relative_error(
-    function: Callable[..., Tensor], args: tuple[Tensor, ...], output: Tensor
-) -> float:
+def _shadow(network: nn.Module) -> nn.Module:
+    """A copy that shares all tensors: hooks on it are not on a network that others run too."""
+    tensors = (*network.parameters(), *network.buffers())
+    return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
+
+
+class _Watch:
+    """Runs a network of its own and notes which modules were called, `names`.
+
+    With `errors`, also the largest relative error of every layer, by name.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.names: set[str] = set()
+        self.errors: dict[str, float] = {}
+
+    def run(self, x: Tensor, errors: bool = False) -> Any:
+        """Return the network's output."""
+        layers = {module for _, module in leaf_layers(self.network)} if errors else set()
+        handles = [
+            module.register_forward_hook(self._note(name, module in layers), with_kwargs=True)
+            for name, module in self.network.named_modules()
+        ]
+        output = self.network(x)
+        for handle in handles:
+            handle.remove()
+        return output
+
+    def _note(self, name: str, judge: bool) -> Callable[..., None]:
+        @torch.no_grad()
+        def note(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            self.names.add(name)
+            if judge:
+                error = _relative_error(lambda alpha: _at(module, args, kwargs, alpha), output)
+                self.errors[name] = max(error, self.errors.get(name, 0.0))
+
+        return note
+
+
+def _at(module: nn.Module, args: Any, kwargs: Any, alpha: float) -> Any:
+    """L(αh): what depends on the network's input is scaled, constants are not."""
+    follows = any(tensor.requires_grad for tensor in _floating((args, kwargs)))
+
+    def scale(tensor: Tensor) -> Tensor:
+        scaled = tensor.is_floating_point() and (tensor.requires_grad or not follows)
+        return alpha * tensor if scaled else tensor
+
+    args, kwargs = tree_map_only(Tensor, scale, (args, kwargs))
+    return module.forward(*args, **kwargs)
+
+
+def _inspect(network: nn.Module, x: Tensor) -> HomogeneityReport:
+    """The report of a network of its own, whose parameters it freezes."""
+    network.requires_grad_(False)
+    watch = _Watch(network)
+    with torch.enable_grad():
+        # Times 1: a leaf of the graph may not be changed in place.
+        output = watch.run(1 * x.clone().requires_grad_(), errors=True)
+    with torch.no_grad():
+        error = _relative_error(lambda alpha: network(alpha * x), output)
+    unreached = tuple(_unreached(network, watch.names))
+    hidden = tuple(f"{name}." for name in unreached)
+    layers = [
+        _verdict(name or "network", module, watch.errors[name])
+        for name, module in leaf_layers(network)
+        if name in watch.errors
+    ]
+    layers += [
+        LayerVerdict(path, "Parameter", False, "its bias does not scale", float("nan"))
+        for path in _shifting_biases(network)
+        if not path.startswith(hidden)
+    ]
+    whole = error <= TOLERANCE
+    if not whole and all(layer.is_homogeneous for layer in layers):
+        reason = "an operation in forward() outside any layer breaks it"
+        layers.append(LayerVerdict("forward()", type(network).__name__, False, reason, error))
+    is_homogeneous = whole and all(layer.is_homogeneous for layer in layers)
+    return HomogeneityReport(is_homogeneous, tuple(layers), error, ALPHAS, unreached)
+
+
+def _relative_error(at: Callable[[float], Any], output: Any) -> float:
     """Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over ALPHAS; at α = 0 relative to ‖L(h)‖∞."""
-    size = float(output.abs().max())
+    plain = _floating(output)
+    size = max((float(tensor.abs().max()) for tensor in plain), default=0.0)
     worst = 0.0
     for alpha in ALPHAS:
-        scaled = function(*(alpha * h for h in args))
-        error = float((scaled - alpha * output).abs().max())
-        if not math.isfinite(error):
-            return math.inf
-        scale = (alpha or 1.0) * size
-        worst = max(worst, error / scale if scale else (float("inf") if error else 0.0))
+        scaled = _floating(at(alpha))
+        for one, other in zip(scaled, plain, strict=True):
+            error = float((one - alpha * other).abs().max())
+            if not math.isfinite(error):
+                return math.inf
+            scale = (alpha or 1.0) * size
+            worst = max(worst, error / scale if scale else (math.inf if error else 0.0))
     return worst
 
 
+def _floating(tree: Any) -> list[Tensor]:
+    """The floating-point tensors in nested tuples, lists and dicts."""
+    return [
+        leaf
+        for leaf in tree_leaves(tree)
+        if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.numel() > 0
+    ]
+
+
 def _verdict(name: str, module: nn.Module, error: float) -> LayerVerdict:
-    known = known_verdict(module)
-    if known is None:
-        homogeneous = error <= TOLERANCE
-        known = (homogeneous, "by the numbers only" if error == error else "not reached")
+    known = known_verdict(module) or (error <= TOLERANCE, "by the numbers only")
     return LayerVerdict(name, type(module).__name__, known[0], known[1], error)
 
 
-def _loose_biases(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Biases that a composite module holds itself, where no layer would show them."""
-    for name, module in network.named_modules():
-        if not list(module.children()):
-            continue
-        for key, parameter in module.named_parameters(recurse=False):
-            if "bias" in key:
-                yield (f"{name}.{key}" if name else key), parameter
+def _unreached(network: nn.Module, reached: set[str]) -> Iterator[str]:
+    """Modules of which nothing was called, without those inside them."""
+    judged = {f"{name}." for name, module in leaf_layers(network) if isinstance(module, COMPOSITES)}
+    found: tuple[str, ...] = ()
+    for name, _ in network.named_modules():
+        inside = f"{name}."
+        called = name in reached or any(other.startswith(inside) for other in reached)
+        if name and not called and not name.startswith((*judged, *found)):
+            found = (*found, inside)
+            yield name
 
 
-def _loose_verdicts(network: nn.Module) -> list[LayerVerdict]:
-    return [
-        LayerVerdict(path, "Parameter", False, "its bias does not scale", float("nan"))
-        for path, bias in _loose_biases(network)
-        if bool(bias.detach().any())
-    ]
+def _shifting_biases(network: nn.Module) -> Iterator[str]:
+    """Biases other than 0 that a composite module holds, where no layer would show them."""
+    layers = {name for name, _ in leaf_layers(network)}
+    for name, key, bias in loose_biases(network):
+        if name not in layers and bool(bias.detach().any()):
+            yield f"{name}.{key}" if name else key

@@ -5,8 +5,11 @@ Source: Hesse et al. 2021, Propositions 3.2 to 3.4.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from xdnn_core.errors import UserError
 
@@ -51,15 +54,9 @@ _ALWAYS = (
     nn.ReplicationPad2d,
     nn.ReplicationPad3d,
 )
-_INACTIVE_IN_EVAL = (
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
-    nn.RReLU,
-)
+# For one draw of the dropped elements they commute with scaling; the other two shift what is left.
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+_SHIFTING_DROPOUTS = (nn.AlphaDropout, nn.FeatureAlphaDropout)
 _ACTIVATIONS = (
     nn.CELU,
     nn.ELU,
@@ -94,6 +91,8 @@ _NORMALISATIONS = (
     nn.InstanceNorm3d,
     nn.CrossMapLRN2d,
 )
+# They hold other layers whose weights they use themselves.
+COMPOSITES = (nn.MultiheadAttention,)
 
 
 class FoldedBatchNorm(nn.Module):
@@ -135,17 +134,60 @@ def known_verdict(module: nn.Module) -> tuple[bool, str] | None:
         return _batch_norm_verdict(module)
     if isinstance(module, FoldedBatchNorm):
         return True, "a fixed factor a channel"
-    if isinstance(module, _INACTIVE_IN_EVAL):
-        if module.training:
+    if isinstance(module, (*DROPOUTS, *_SHIFTING_DROPOUTS, nn.RReLU)):
+        if mixes_or_draws(module) is not None:
             return False, "random in training mode"
         return True, "fixed in evaluation mode"
+    if isinstance(module, nn.Threshold):
+        plain = module.threshold == module.value == 0
+        return (True, "commutes with scaling") if plain else (False, "a threshold that is not 0")
     if isinstance(module, _ALWAYS):
         return True, "commutes with scaling"
     if isinstance(module, _ACTIVATIONS):
         return False, "an activation that bends away from 0"
     if isinstance(module, _NORMALISATIONS):
         return False, "a normalisation divides the scale out"
+    if isinstance(module, COMPOSITES):
+        return False, "a softmax of products of its inputs"
     return None
+
+
+def mixes_or_draws(module: nn.Module) -> str | None:
+    """What makes the output of a layer more than a function of one input, and what to do.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence that begins with the layer; None where there is nothing to say.
+    """
+    if isinstance(module, _BatchNorm) and module.running_mean is None:
+        return "takes its statistics from the batch; use track_running_stats=True"
+    if not module.training:
+        return None
+    if isinstance(module, _BatchNorm):
+        return "is in training mode and takes its statistics from the batch; call .eval()"
+    if isinstance(module, _InstanceNorm) and module.track_running_stats:
+        return "is in training mode and moves its running statistics; call .eval()"
+    if isinstance(module, (*DROPOUTS, *_SHIFTING_DROPOUTS)):
+        draws = module.p > 0
+    elif isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        draws = module.dropout > 0
+    else:
+        draws = isinstance(module, nn.RReLU)
+    return "is in training mode and draws at random; call .eval()" if draws else None
+
+
+def leaf_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Layers that compute something themselves, with their names, each once."""
+    below: set[nn.Module] = set()
+    for name, module in network.named_modules():
+        if module in below:
+            continue
+        if isinstance(module, (*WITH_BIAS, *COMPOSITES)):
+            below.update(module.modules())
+            yield name, module
+        elif next(module.children(), None) is None:
+            yield name, module
 
 
 def _batch_norm_verdict(module: _BatchNorm) -> tuple[bool, str]:
@@ -154,7 +196,9 @@ def _batch_norm_verdict(module: _BatchNorm) -> tuple[bool, str]:
     scale = (module.running_var + module.eps).rsqrt()  # (C,)
     shift = -module.running_mean * scale
     if module.weight is not None:
-        shift = shift * module.weight.detach() + module.bias.detach()
+        shift = shift * module.weight.detach()
+    if module.bias is not None:
+        shift = shift + module.bias.detach()
     if bool(shift.any()):
         return False, "its shift does not scale"
     return True, "a fixed factor a channel"

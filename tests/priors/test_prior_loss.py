@@ -1,18 +1,37 @@
 """The general route: known answers, any network, any penalty."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity import NotHomogeneousError
+from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
 from xdnn_core.priors.loss import attribution_prior_loss, training_attributions
 from xdnn_core.priors.methods import METHODS, PriorMethod, parse_method
 from xdnn_core.priors.sampling import PathDraws
+from xdnn_core.vision import torchvision
+
+StochasticDepth = torchvision.ops.StochasticDepth
 
 WITH_PRIOR = [key for key, card in METHODS.items() if card.regularised]
+
+
+class FunctionalDropout(nn.Module):
+    """Draws in any mode, where no layer of a known kind shows it."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        return functional.dropout(h, 0.5)
+
+
+def _seeded(work: Callable[[], Tensor]) -> Tensor:
+    torch.manual_seed(0)
+    return work()
 
 
 @pytest.fixture
@@ -96,6 +115,121 @@ def test_methods_without_a_prior_add_nothing(x_net: nn.Module, images: Tensor) -
 def test_x_gradient_wants_a_homogeneous_network(conv_net: nn.Module, images: Tensor) -> None:
     with pytest.raises(NotHomogeneousError, match="its bias does not scale"):
         attribution_prior_loss(conv_net, images, "x_gradient", target=1)
+
+
+class TestHomogeneousWhileTrained:
+    """X-Gradient's gate: whatever values training gives the parameters."""
+
+    class Bent(nn.Module):
+        """A function where no layer shows it, (B, 4) -> (B, 1)."""
+
+        def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 5, bias=False), nn.Linear(5, 1, bias=False)
+            self.function, self.calls = function, 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return self.last(self.function(self.first(x)))
+
+    @pytest.mark.parametrize(
+        "function",
+        [
+            functional.gelu,
+            functional.silu,
+            lambda h: h + 0.01,
+            lambda h: functional.threshold(h, 0.1, 0),
+            lambda h: h / (h.norm(dim=1, keepdim=True) + 1),
+        ],
+        ids=["GELU", "SiLU", "shift", "threshold", "norm"],
+    )
+    def test_what_no_layer_shows(self, function: Callable[[Tensor], Tensor]) -> None:
+        for _ in range(2):  # a network that failed once is not let in the next time
+            with pytest.raises(NotHomogeneousError, match="an operation outside the layers"):
+                attribution_prior_loss(self.Bent(function), torch.randn(3, 4), "x_gradient")
+
+    def test_fixup_scalars(self) -> None:
+        net = FixupResNet50(FixupResNet50Config(classes=3))
+        net.fc.bias.requires_grad_(False)  # else it would be named
+        x = torch.randn(1, 3, 33, 33)
+        with pytest.raises(NotHomogeneousError, match=r"bias1.*its bias does not scale"):
+            attribution_prior_loss(net, x, "x_gradient", target=0)
+        plain = FixupResNet50(FixupResNet50Config(classes=3, biases=False))
+        assert attribution_prior_loss(plain, x, "x_gradient", target=0).isfinite()
+
+    @pytest.mark.parametrize("steps", [0, 1])
+    def test_a_bias_that_is_still_zero_counts_as_one_that_is_not(self, steps: int) -> None:
+        net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 1))
+        nn.init.zeros_(net[0].bias)
+        nn.init.zeros_(net[2].bias)
+        optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(steps):
+            net(torch.randn(3, 4)).sum().backward()
+            optimiser.step()
+        with pytest.raises(NotHomogeneousError) as raised:
+            attribution_prior_loss(net, torch.randn(3, 4), "x_gradient")
+        assert "layer '0' (Linear: its bias does not scale)" in str(raised.value)
+        assert "a bias of 0 counts unless it is frozen" in str(raised.value)
+        assert str(raised.value).count(".") == 1
+
+    def test_a_frozen_bias_of_zero_is_none(self) -> None:
+        net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 1, bias=False))
+        nn.init.zeros_(net[0].bias).requires_grad_(False)
+        x = torch.randn(3, 4)
+        attribution_prior_loss(net, x, "x_gradient").backward()
+        net[0].bias.requires_grad_()  # released: asked again
+        with pytest.raises(NotHomogeneousError, match="'0'"):
+            attribution_prior_loss(net, x, "x_gradient")
+        with torch.no_grad():
+            net[0].bias.requires_grad_(False).fill_(0.1)
+        with pytest.raises(NotHomogeneousError, match="'0'"):
+            attribution_prior_loss(net, x, "x_gradient")
+
+    @pytest.mark.parametrize(
+        "drop",
+        [
+            nn.Dropout(0.5),
+            nn.Dropout1d(0.5),
+            nn.RReLU(),
+            StochasticDepth(0.5, "row"),
+            FunctionalDropout(),
+        ],
+        ids=lambda drop: type(drop).__name__,
+    )
+    def test_dropout_in_training_mode_is_allowed(self, drop: nn.Module) -> None:
+        """For one draw of the elements it drops F(αx) = αF(x), so Σ attributions is F(x)."""
+        net = nn.Sequential(
+            nn.Linear(4, 50, bias=False), nn.ReLU(), drop, nn.Linear(50, 1, bias=False)
+        ).train()
+        x = torch.randn(3, 4)
+        found, expected = (_seeded(work) for work in (
+            lambda: training_attributions(net, x, "x_gradient"), lambda: net(x)
+        ))  # fmt: skip
+        torch.testing.assert_close(found.sum(dim=1, keepdim=True), expected)
+        assert net.training
+
+    @pytest.mark.parametrize("layer", [nn.AlphaDropout(0.5), nn.BatchNorm1d(50, affine=False)])
+    def test_what_is_not_homogeneous_for_one_draw_is_refused(self, layer: nn.Module) -> None:
+        net = nn.Sequential(nn.Linear(4, 50, bias=False), layer, nn.Linear(50, 1, bias=False))
+        before = {key: value.clone() for key, value in net.state_dict().items()}
+        with pytest.raises(NotHomogeneousError, match="'1'"):
+            attribution_prior_loss(net.train(), torch.randn(3, 4), "x_gradient")
+        assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+    def test_once_a_network_and_without_a_trace(self) -> None:
+        net = self.Bent(torch.relu).train()
+        optimiser = torch.optim.Adam(net.parameters())
+        drawn = _seeded(lambda: torch.rand(3))
+        for _ in range(4):
+            x = torch.randn(3, 4)
+            torch.manual_seed(0)
+            optimiser.zero_grad()
+            attribution_prior_loss(net, x, "x_gradient").backward()
+            assert torch.equal(torch.rand(3), drawn)  # the caller's draws are not moved
+            optimiser.step()
+        # The check runs on a copy, which counts for itself.
+        assert net.calls == 4
+        assert all(parameter.grad is not None for parameter in net.parameters())
 
 
 def test_references_may_be_other_rows(linear: nn.Module) -> None:

@@ -20,13 +20,14 @@ from captum.attr import GradientShap, InputXGradient, IntegratedGradients, Salie
 from torch import Tensor, nn
 
 from xdnn_core.attribution.expected import expected_gradients
+from xdnn_core.attribution.gate import check_repeatable
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import baseline_like, integrated_gradients
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, target_outputs
-from xdnn_core.checks import check_inputs
+from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
+from xdnn_core.checks import usable
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
 
@@ -88,6 +89,8 @@ def captum_attribution(
 ) -> Attribution:
     """Return an attribution computed by Captum.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     method
@@ -116,27 +119,28 @@ def captum_attribution(
     """
     if method not in METHODS:
         raise UserError(f"Method {method!r} is not known; choose one of {', '.join(METHODS)}.")
-    check_inputs(inputs)
-    outputs = target_outputs(network, inputs, target)
-    start = baseline_like(inputs, baseline)
-    x = inputs.detach().clone()
+    x, classes = begin(network, inputs, target)
+    check_repeatable(network, x)
+    outputs = target_outputs(network, x, classes)
+    start = baseline_like(x, baseline)
+    x = x.clone()
     began = time.perf_counter()
     if method == "gradient":
-        values = Saliency(network).attribute(x, target, abs=False)
+        values = Saliency(network).attribute(x, classes, abs=False)
         calls = 1
     elif method in ("input_x_gradient", "x_gradient"):
-        values = InputXGradient(network).attribute(x, target)
+        values = InputXGradient(network).attribute(x, classes)
         calls = 1
     elif method == "integrated_gradients":
-        values = _captum_ig(network, x, start, target, steps, rule, internal_batch_size, progress)
+        values = _captum_ig(network, x, start, classes, steps, rule, internal_batch_size, progress)
         calls = steps
     else:
         if references is None:
             raise UserError("Expected Gradients needs references, a batch (R, ...) of data.")
-        values = _captum_eg(network, x, references.to(x), target, samples, seed)
+        values = _captum_eg(network, x, usable(references).to(x), classes, samples, seed)
         calls = samples
     seconds = time.perf_counter() - began
-    baseline_outputs = target_outputs(network, start, target)
+    baseline_outputs = target_outputs(network, start, classes)
     return Attribution(
         values=values.detach(),
         outputs=outputs,
@@ -152,7 +156,7 @@ def _captum_ig(
     network: nn.Module,
     x: Tensor,
     start: Tensor,
-    target: Target,
+    target: Classes,
     steps: int,
     rule: str,
     internal_batch_size: int | None,
@@ -188,7 +192,7 @@ def _captum_ig(
 
 
 def _captum_eg(
-    network: nn.Module, x: Tensor, references: Tensor, target: Target, samples: int, seed: int
+    network: nn.Module, x: Tensor, references: Tensor, target: Classes, samples: int, seed: int
 ) -> Tensor:
     with _GLOBAL_GENERATOR:
         state = np.random.get_state()
@@ -210,6 +214,7 @@ _OURS: dict[str, Callable[..., Attribution]] = {
 }
 
 
+@full_float32()
 def compare_with_captum(
     method: str,
     network: nn.Module,
@@ -219,6 +224,8 @@ def compare_with_captum(
     **options: Any,
 ) -> Agreement:
     """Compute an attribution twice in float64, by us and by Captum, and compare.
+
+    A caller's autocast, TF32 and inference mode are switched off inside.
 
     Parameters
     ----------

@@ -9,9 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.path import Progress, target_gradient
+from xdnn_core.attribution.gate import check_repeatable
+from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, target_outputs
+from xdnn_core.attribution.target import (
+    Classes,
+    Target,
+    begin,
+    outputs_and_gradient,
+    target_outputs,
+)
 from xdnn_core.checks import check_inputs
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
@@ -64,6 +71,8 @@ def expected_gradients(
 ) -> Attribution:
     """Return Expected Gradients E[(x − x') ⊙ ∂F(x' + t(x − x'))/∂x], x' from data, t uniform.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     network
@@ -71,7 +80,8 @@ def expected_gradients(
     inputs
         x, (B, ...).
     target
-        Class index, one per input (B,), or None for a network with one output.
+        Class index; one per input (B,), as tensor, array or list; or None for a network with one
+        output.
     references
         Data to draw x' from, (R, ...).
     samples
@@ -89,11 +99,12 @@ def expected_gradients(
     Raises
     ------
     ValueError
-        If inputs or references are not finite or do not match, or the target is out of range.
+        If inputs or references are not finite or do not match, or the target is out of range; and
+        for a network as `gradient` refuses it.
 
     Source: Erion et al. 2021, Equation 2.
     """
-    check_inputs(inputs)
+    x, classes = begin(network, inputs, target)
     check_inputs(references, "references")
     if references.shape[1:] != inputs.shape[1:]:
         raise UserError(
@@ -102,30 +113,29 @@ def expected_gradients(
         )
     if samples < 1:
         raise UserError(f"samples is {samples}; give 1 or more.")
+    check_repeatable(network, x)
     began = time.perf_counter()
-    outputs = target_outputs(network, inputs, target)
-    draws = draw_samples(len(inputs), samples, len(references), seed)
-    values = torch.zeros_like(inputs)
-    for row in range(len(inputs)):
+    outputs = target_outputs(network, x, classes)
+    draws = draw_samples(len(x), samples, len(references), seed)
+    values = torch.zeros_like(x)
+    for row in range(len(x)):
         for first in range(0, samples, _ROWS):
             part = slice(first, first + _ROWS)
-            chosen = references[draws.references[row, part]].to(inputs)  # (k, ...)
-            t = torch.from_numpy(draws.positions[row, part]).to(inputs)
-            t = t.view(-1, *[1] * (inputs.ndim - 1))  # (k, 1, ...)
-            along = t * inputs[row].detach() + (1 - t) * chosen  # (k, ...)
-            slope = target_gradient(network, along, _target_of(target, row))
-            values[row] += ((inputs[row].detach() - chosen) * slope).sum(dim=0) / samples
+            chosen = references[draws.references[row, part]].detach().to(x)  # (k, ...)
+            t = torch.from_numpy(draws.positions[row, part]).to(x)
+            t = t.view(-1, *[1] * (x.ndim - 1))  # (k, 1, ...)
+            along = t * x[row] + (1 - t) * chosen  # (k, ...)
+            _, slope = outputs_and_gradient(network, along, _target_of(classes, row))
+            values[row] += ((x[row] - chosen) * slope).sum(dim=0) / samples
             if progress is not None:
                 done = row * samples + min(first + _ROWS, samples)
-                progress(done, len(inputs) * samples)
-    synchronise(inputs.device)
+                progress(done, len(x) * samples)
+    synchronise(x.device)
     seconds = time.perf_counter() - began
     baseline_outputs = torch.stack(
         [
-            _mean_output(
-                network, references, draws.references[row], _target_of(target, row), inputs
-            )
-            for row in range(len(inputs))
+            _mean_output(network, references, draws.references[row], _target_of(classes, row), x)
+            for row in range(len(x))
         ]
     ).to(outputs)
     return Attribution(
@@ -140,7 +150,7 @@ def expected_gradients(
 
 
 def _mean_output(
-    network: nn.Module, references: Tensor, drawn: np.ndarray, target: Target, like: Tensor
+    network: nn.Module, references: Tensor, drawn: np.ndarray, target: Classes, like: Tensor
 ) -> Tensor:
     """Mean of F over the references one input drew, a scalar; each reference is run once."""
     chosen, counts = np.unique(drawn, return_counts=True)  # (r,) each
@@ -152,6 +162,6 @@ def _mean_output(
     return total / len(drawn)
 
 
-def _target_of(target: Target, row: int) -> Target:
+def _target_of(target: Classes, row: int) -> Classes:
     """The target of one input, for all its samples."""
     return int(target[row]) if isinstance(target, Tensor) and target.ndim == 1 else target

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from xdnn_core.attribution.gate import (
+    Check,
+    check_choice,
+    check_repeatable,
+    require_layers,
+    require_scaling,
+)
 from xdnn_core.attribution.result import Attribution, completeness_gap
-from xdnn_core.attribution.target import Target, check_target, select_target
-from xdnn_core.checks import check_inputs
+from xdnn_core.attribution.target import (
+    Classes,
+    Target,
+    begin,
+    outputs_and_gradient,
+    select_target,
+)
 from xdnn_core.device import full_float32, synchronise
-from xdnn_core.homogeneity import NotHomogeneousError, require_homogeneous_layers
-
-# Euler's theorem, relative to Σ|x·∇F|: float32 rounding stays far below, a broken layer far above.
-_EULER_TOLERANCE = 1e-3
 
 
 def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
     """Return the gradient ∂F/∂x (Simonyan et al. 2014).
+
+    A caller's autocast, TF32 and inference mode are switched off inside.
 
     Parameters
     ----------
@@ -28,7 +37,8 @@ def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attri
     inputs
         x, (B, ...).
     target
-        Class index, one per input (B,), or None for a network with one output.
+        Class index; one per input (B,), as tensor, array or list; or None for a network with one
+        output.
 
     Returns
     -------
@@ -38,71 +48,75 @@ def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attri
     Raises
     ------
     ValueError
-        If the inputs are not finite, or the target is out of range.
+        If the inputs are not finite, the target is out of range, the network returns anything but
+        one tensor of logits, or it draws at random or uses batch statistics, as dropout and batch
+        normalisation do in training mode.
     """
-    return _single_gradient(network, inputs, target, "gradient", lambda x, g: g)
+    return _single_gradient(network, inputs, target, "gradient")
 
 
 def input_x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
     """Return Input×Gradient x ⊙ ∂F/∂x (Shrikumar et al. 2016).
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
     Parameters, returns and errors are those of `gradient`. It equals Integrated Gradients with
     the zero baseline only where F(αx) = αF(x); see `x_gradient`.
     """
-    return _single_gradient(network, inputs, target, "input_x_gradient", torch.mul)
+    return _single_gradient(network, inputs, target, "input_x_gradient")
 
 
-def x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
+def x_gradient(
+    network: nn.Module, inputs: Tensor, target: Target = None, *, check: Check = "once"
+) -> Attribution:
     """Return X-Gradient x ⊙ ∂F/∂x, exact Integrated Gradients of a homogeneous network.
 
-    Parameters and returns are those of `gradient`.
+    A caller's autocast, TF32 and inference mode are switched off inside.
+    Parameters and returns are those of `gradient`, and further:
+
+    Parameters
+    ----------
+    check
+        How often F(αx) = αF(x) is checked. "once": a network and shape of input, and again when a
+        parameter, buffer or layer has changed; it costs one forward pass and one gradient, which
+        `gradient_calls` and `seconds` do not count. "full": at every call. Either way Euler's sum
+        is checked at every call, which costs nothing. "off": never; the caller knows.
 
     Raises
     ------
     NotHomogeneousError
-        If a layer breaks F(αx) = αF(x), or if Σ x·∂F/∂x differs from F(x) (Euler's theorem,
-        which catches what no layer shows).
+        If a layer that the inputs reach breaks F(αx) = αF(x), or if Σ x·∂F/∂x is not F(x) (Euler's
+        theorem), F(0) not 0, F(x/2) not F(x)/2 or the gradient at x/2 not that at x, which catch
+        what no layer shows.
     ValueError
         As for `gradient`.
 
-    Source: Hesse et al. 2021, Equation 5.
+    Source: Hesse et al. 2021, Equation 4.
     """
-    require_homogeneous_layers(network)
-    result = _single_gradient(network, inputs, target, "x_gradient", torch.mul, at_zero=False)
-    size = result.values.abs().flatten(1).sum(dim=1)  # (B, ...) -> (B,)
-    gap = (result.values.flatten(1).sum(dim=1) - result.outputs).abs()
-    worst = float((gap / size.clamp_min(torch.finfo(size.dtype).tiny)).max())
-    if worst > _EULER_TOLERANCE:
-        raise NotHomogeneousError(
-            f"X-Gradient needs F(αx) = αF(x), but Σ x·∂F/∂x differs from F(x) by {worst:.1%} of "
-            "its size: an operation outside the layers breaks it; use input_x_gradient."
-        )
-    return result
+    check_choice(check)
+    return _single_gradient(network, inputs, target, "x_gradient", check)
 
 
 @full_float32()
 def _single_gradient(
-    network: nn.Module,
-    inputs: Tensor,
-    target: Target,
-    method: str,
-    formula: Callable[[Tensor, Tensor], Tensor],
-    at_zero: bool = True,
+    network: nn.Module, inputs: Tensor, target: Target, method: str, check: Check = "off"
 ) -> Attribution:
-    """One forward and one backward pass; `at_zero` False where F(0) is known to be 0."""
-    check_inputs(inputs)
+    """One forward and one backward pass; F(0) is taken to be 0 for X-Gradient."""
+    x, classes = begin(network, inputs, target)
+    if check == "off":
+        check_repeatable(network, x)
+    else:
+        require_layers(network, x, check)
     began = time.perf_counter()
-    rows = inputs.detach().requires_grad_()
-    with torch.enable_grad():
-        outputs = network(rows)
-        check_target(target, outputs)
-        picked = select_target(outputs, target)  # (B,)
-        (slope,) = torch.autograd.grad(picked.sum(), rows)  # (B, ...)
-    values = formula(inputs.detach(), slope)
-    synchronise(inputs.device)
+    outputs, slope = outputs_and_gradient(network, x, classes)
+    values = slope if method == "gradient" else x * slope
+    synchronise(x.device)
     seconds = time.perf_counter() - began
-    picked = picked.detach()
-    baseline_outputs = _output_at_zero(network, inputs, target) if at_zero else picked * 0
+    picked = select_target(outputs, classes)  # (B,)
+    if check != "off":
+        require_scaling(network, x, outputs, slope, classes, check)
+    baseline_outputs = picked * 0
+    if method != "x_gradient":
+        baseline_outputs = _output_at_zero(network, x, classes)
     return Attribution(
         values=values,
         outputs=picked,
@@ -114,8 +128,8 @@ def _single_gradient(
     )
 
 
-def _output_at_zero(network: nn.Module, inputs: Tensor, target: Target) -> Tensor:
+def _output_at_zero(network: nn.Module, x: Tensor, target: Classes) -> Tensor:
     """F(0) for the target of every input, (B,), from one row."""
     with torch.no_grad():
-        outputs = network(torch.zeros_like(inputs[:1]))
-    return select_target(outputs.expand(len(inputs), *outputs.shape[1:]), target)
+        outputs = network(torch.zeros_like(x[:1]))
+    return select_target(outputs.expand(len(x), *outputs.shape[1:]), target)

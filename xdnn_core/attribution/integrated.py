@@ -8,6 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
+from xdnn_core.attribution.gate import check_repeatable
 from xdnn_core.attribution.path import (
     Path,
     Progress,
@@ -18,8 +19,8 @@ from xdnn_core.attribution.path import (
 from xdnn_core.attribution.quadrature import cell_weights, quadrature
 from xdnn_core.attribution.refinement import Refinement, refine
 from xdnn_core.attribution.result import Attribution, completeness_gap, relative_change
-from xdnn_core.attribution.target import Target, target_outputs
-from xdnn_core.checks import check_inputs
+from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
+from xdnn_core.checks import check_inputs, usable
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
 
@@ -40,6 +41,8 @@ def integrated_gradients(
 ) -> Attribution:
     """Return Integrated Gradients (x − x') ⊙ ∫₀¹ ∂F(x' + t(x − x'))/∂x dt.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     network
@@ -47,7 +50,8 @@ def integrated_gradients(
     inputs
         x, (B, ...).
     target
-        Class index, one per input (B,), or None for a network with one output.
+        Class index; one per input (B,), as tensor, array or list; or None for a network with one
+        output.
     baseline
         x', broadcastable to the inputs; None is zero, for a normalised image the mean image.
     steps
@@ -77,22 +81,24 @@ def integrated_gradients(
     ------
     ValueError
         If inputs or baseline are not finite, the shapes do not match, the target is out of
-        range, or the rule, the number of steps, the tolerance or its cap is not allowed.
+        range, or the rule, the number of steps, the tolerance or its cap is not allowed; and for a
+        network as `gradient` refuses it.
 
     Source: Sundararajan et al. 2017, Equation 1.
     """
-    check_inputs(inputs)
-    start = baseline_like(inputs, baseline)
+    x, classes = begin(network, inputs, target)
+    start = baseline_like(x, baseline)
+    check_repeatable(network, x)
     began = time.perf_counter()
-    outputs = target_outputs(network, inputs, target)
-    baseline_outputs = target_outputs(network, start, target)
-    path = straight_path(network, inputs.detach(), start)
-    difference, rows = inputs.detach() - start, chunk_rows(path, chunk)
+    outputs = target_outputs(network, x, classes)
+    baseline_outputs = target_outputs(network, start, classes)
+    path = straight_path(network, x, start)
+    difference, rows = x - start, chunk_rows(path, chunk)
     if tolerance is None:
-        found = _integrate(path, difference, target, rule, steps, rows, progress)
+        found = _integrate(path, difference, classes, rule, steps, rows, progress)
     else:
-        found = refine(path, difference, target, rule, tolerance, max_steps, rows, progress)
-    synchronise(inputs.device)
+        found = refine(path, difference, classes, rule, tolerance, max_steps, rows, progress)
+    synchronise(x.device)
     return Attribution(
         values=found.values,
         outputs=outputs,
@@ -110,7 +116,7 @@ def integrated_gradients(
 def _integrate(
     path: Path,
     difference: Tensor,
-    target: Target,
+    target: Classes,
     rule: str,
     steps: int,
     rows: int,
@@ -149,7 +155,7 @@ def baseline_like(inputs: Tensor, baseline: Tensor | None) -> Tensor:
     if baseline is None:
         return torch.zeros_like(inputs)
     try:
-        start = baseline.detach().to(inputs).expand_as(inputs)
+        start = usable(baseline).to(inputs).expand_as(inputs)
     except RuntimeError as error:
         raise UserError(
             f"baseline has shape {tuple(baseline.shape)}, which does not broadcast to the inputs' "

@@ -21,16 +21,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from xdnn_core.attribution.gate import check_repeatable, require_layers
 from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, straight_path
 from xdnn_core.attribution.ray_mesh import RayMesh, position_of_one, ray_mesh
 from xdnn_core.attribution.ray_sums import PrefixSums
 from xdnn_core.attribution.result import completeness_gap
-from xdnn_core.attribution.target import check_target
-from xdnn_core.checks import check_inputs
+from xdnn_core.attribution.target import Target, begin, check_target
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import NotHomogeneousError, require_homogeneous_layers
+from xdnn_core.homogeneity import NotHomogeneousError
 
 # Contrasts of the slider: 0 (the mean image) over 1 (the photograph) to 1.5.
 STOPS: Final[tuple[float, ...]] = tuple(round(0.05 * k, 2) for k in range(31))
@@ -147,7 +147,7 @@ def _cosine_to(maps: Tensor, number: int) -> Tensor:
 def ray_sweep(
     network: nn.Module,
     inputs: Tensor,
-    target: int,
+    target: Target,
     *,
     cells: int = 128,
     stops: tuple[float, ...] = STOPS,
@@ -158,6 +158,8 @@ def ray_sweep(
 ) -> RaySweep:
     """Attribute an image at every contrast by one sweep along the ray t·x.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     network
@@ -165,7 +167,7 @@ def ray_sweep(
     inputs
         x, one normalised image (1, C, H, W).
     target
-        Class index, kept for all contrasts.
+        Class index, kept for all contrasts; None for a network with one output.
     cells
         Gradient calls from α = 0 to 1, at least one a stop; beyond 1 they go on as densely. Few
         (16) give a first picture.
@@ -191,40 +193,41 @@ def ray_sweep(
         If the route is "scaling" and the network is not homogeneous.
     ValueError
         If the inputs are not one finite image, the target is out of range, or cells, stops or
-        the route are not allowed.
+        the route are not allowed; and for a network as `gradient` refuses it.
 
     Source: Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Proposition 3.2.
     """
-    check_inputs(inputs)
+    x, chosen = begin(network, inputs, target)
     if inputs.ndim != 4 or len(inputs) != 1:
         raise UserError(f"inputs has shape {tuple(inputs.shape)}; give one image, (1, C, H, W).")
     if route not in (None, *get_args(Route)):
         raise UserError(f"Route {route!r} is not known; choose sweep or scaling, or None.")
     mesh = ray_mesh(cells, stops)
-    x = inputs.detach()
     if dtype is not None:
         # A copy, because others use the network at the same time.
         network, x = copy.deepcopy(network).to(dtype), x.to(dtype)
     began = time.perf_counter()
     calls = 0
+    number = None if chosen is None else int(chosen)
     if route != "sweep":
         try:
-            require_homogeneous_layers(network)
-            calls = 1  # spent even where Euler's theorem then shows what no layer does
-            return _by_scaling(network, x, target, mesh, began)
+            require_layers(network, x, "once")
+            calls = 1  # spent even where the numbers then show what no layer does
+            return _by_scaling(network, x, number, mesh, began)
         except NotHomogeneousError:
             if route == "scaling":
                 raise
-    return _by_sweep(network, x, target, mesh, chunk, progress, began, calls)
+    check_repeatable(network, x)
+    return _by_sweep(network, x, number, mesh, chunk, progress, began, calls)
 
 
 def _by_scaling(
-    network: nn.Module, x: Tensor, target: int, mesh: RayMesh, began: float
+    network: nn.Module, x: Tensor, target: int | None, mesh: RayMesh, began: float
 ) -> RaySweep:
     """Everything from one gradient: attributions and logits of αx are α times those of x."""
     found = x_gradient(network, x, target)
     with torch.no_grad():
-        at_one = network(x)  # (1, K)
+        at_one = network(x).reshape(1, -1)  # (1, K)
     synchronise(x.device)
     stops = mesh.stops.to(at_one.dtype)
     maps = stops[:, None, None] * found.values[0].sum(dim=0).cpu()  # (S, 1, 1) * (H, W)
@@ -236,7 +239,7 @@ def _by_scaling(
         integrated=maps,
         fast=maps,
         logits=logits,
-        target=target,
+        target=target or 0,
         top_class=_top_class(logits, mesh.stops),
         estimated_error=torch.zeros_like(stops),
         completeness_gap=found.completeness_gap.cpu() * (mesh.stops > 0),
@@ -252,7 +255,7 @@ def _by_scaling(
 def _by_sweep(
     network: nn.Module,
     x: Tensor,
-    target: int,
+    target: int | None,
     mesh: RayMesh,
     chunk: int | None,
     progress: Progress | None,
@@ -278,14 +281,14 @@ def _by_sweep(
     synchronise(x.device)
     at_stops = torch.cat(logits).cpu()  # (S, K)
     stops = mesh.stops
-    rise = at_stops[:, target].double()
+    rise = at_stops[:, target or 0].double()
     integrated = prefixes.integrated.cpu()
     return RaySweep(
         stops=stops,
         integrated=integrated,
         fast=prefixes.fast.cpu(),
         logits=at_stops,
-        target=target,
+        target=target or 0,
         top_class=_top_class(at_stops, stops),
         estimated_error=prefixes.change.cpu(),
         completeness_gap=completeness_gap(integrated.double(), rise, rise[:1].expand_as(rise)),

@@ -11,7 +11,7 @@ from torch import Tensor
 from xdnn_core.attribution.path import Path, Progress, path_gradient_sums
 from xdnn_core.attribution.quadrature import combine, doubled_steps, quadrature
 from xdnn_core.attribution.result import relative_change
-from xdnn_core.attribution.target import Target
+from xdnn_core.attribution.target import Classes
 from xdnn_core.errors import UserError
 
 # The change from 4 points to 8 says little; 8 to 16 is the first that is judged.
@@ -43,7 +43,7 @@ class Refinement:
 def refine(
     path: Path,
     difference: Tensor,
-    target: Target,
+    target: Classes,
     rule: str,
     tolerance: float,
     max_steps: int,

@@ -2,53 +2,136 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from xdnn_core.checks import check_inputs, check_network, usable
 from xdnn_core.errors import UserError
 
-Target = int | Tensor | None
+# What a user may give, and what is made of it: one class, one for each input (B,), or none.
+Target = int | Tensor | Sequence[int] | np.ndarray | None
+Classes = int | Tensor | None
 
 
-def check_target(target: Target, outputs: Tensor) -> None:
+def begin(network: nn.Module, inputs: Tensor, target: Target) -> tuple[Tensor, Classes]:
+    """Check what every attribution is given.
+
+    Parameters
+    ----------
+    network
+        Its output must be a function of the input: no layer that draws or mixes the batch.
+    inputs
+        x, (B, ...).
+    target
+        As in `read_target`.
+
+    Returns
+    -------
+    inputs, target
+        x without its graph, (B, ...), and the target as `read_target` gives it.
+
+    Raises
+    ------
+    ValueError
+        As `check_inputs`, `check_network` and `read_target`.
+    """
+    check_inputs(inputs)
+    check_network(network)
+    return usable(inputs), read_target(target, len(inputs))
+
+
+def read_target(target: Target, inputs: int) -> Classes:
+    """Turn what a user gives as target into one class, a tensor of classes, or None.
+
+    Parameters
+    ----------
+    target
+        A class index; one per input as a tensor, NumPy array, list or tuple (B,); or None for a
+        network with one output.
+    inputs
+        B.
+
+    Returns
+    -------
+    int or Tensor or None
+        (B,) int64 where one class for each input was given.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but integers, or not as many as there are inputs.
+    """
+    if target is None:
+        return None
+    if not isinstance(target, Tensor):
+        try:
+            target = torch.tensor(target)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"target is {target!r}; class indices are integers.") from error
+    if target.ndim > 1 or (target.ndim == 1 and len(target) != inputs):
+        raise UserError(
+            f"target has shape {tuple(target.shape)} for {inputs} inputs; give one class, "
+            f"or one for each input ({inputs},)."
+        )
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise UserError(f"target has dtype {target.dtype}; class indices are integers.")
+    return usable(target).long() if target.ndim else int(target)
+
+
+def check_target(target: Target, outputs: Tensor, inputs: int | None = None) -> None:
     """Refuse a target that the outputs do not have.
 
     Parameters
     ----------
     target
-        A class index, one per input (B,), or None for a network with one output.
+        As in `read_target`.
     outputs
         Network outputs, (B, classes), (B, 1) or (B,).
+    inputs
+        B, where it is known.
 
     Raises
     ------
     ValueError
-        If the target is missing, of the wrong shape, or out of range.
+        If the outputs are no such tensor, or the target is missing, of the wrong shape, or out of
+        range.
     """
-    classes = outputs.shape[1] if outputs.ndim > 1 else 1
-    if outputs.ndim > 2:
+    check_outputs(outputs)
+    if inputs is not None and len(outputs) != inputs:
         raise UserError(
-            f"The network's output has shape {tuple(outputs.shape)}; needed is (B, classes), "
-            "(B, 1) or (B,)."
+            f"The network returns {len(outputs)} rows for {inputs} inputs; needed is one row for "
+            "each, (B, classes), so a batch of one may not be squeezed."
         )
-    if target is None:
+    classes = outputs.shape[1] if outputs.ndim > 1 else 1
+    read = read_target(target, len(outputs))
+    if read is None:
         if classes != 1:
             raise UserError(
                 f"target is None but the network has {classes} outputs; give a class from 0 to "
                 f"{classes - 1}."
             )
         return
-    wanted = torch.as_tensor(target)
-    if wanted.is_floating_point() or wanted.dtype == torch.bool:
-        raise UserError(f"target has dtype {wanted.dtype}; class indices are integers.")
-    if wanted.ndim > 1 or (wanted.ndim == 1 and len(wanted) != len(outputs)):
-        raise UserError(
-            f"target has shape {tuple(wanted.shape)} for {len(outputs)} inputs; give one class, "
-            f"or one for each input ({len(outputs)},)."
-        )
+    wanted = torch.as_tensor(read)
     if int(wanted.min()) < 0 or int(wanted.max()) >= classes:
         worst = int(wanted.min()) if int(wanted.min()) < 0 else int(wanted.max())
         raise UserError(f"target {worst} is out of range; classes run from 0 to {classes - 1}.")
+
+
+def check_outputs(outputs: object) -> None:
+    """Refuse outputs that are not one tensor (B, classes), (B, 1) or (B,)."""
+    if not isinstance(outputs, Tensor):
+        raise UserError(
+            f"The network returns a {type(outputs).__name__}; needed is one tensor of logits "
+            "(B, classes): wrap the network in a module that returns that one."
+        )
+    if outputs.ndim not in (1, 2):
+        raise UserError(
+            f"The network's output has shape {tuple(outputs.shape)}; needed is (B, classes), "
+            "(B, 1) or (B,)."
+        )
 
 
 def select_target(outputs: Tensor, target: Target) -> Tensor:
@@ -68,19 +151,35 @@ def select_target(outputs: Tensor, target: Target) -> Tensor:
     """
     if target is None or outputs.ndim == 1:
         return outputs.reshape(len(outputs))  # (B,) or (B, 1) -> (B,)
-    index = torch.as_tensor(target, device=outputs.device).long().expand(len(outputs))  # (B,)
+    read = read_target(target, len(outputs))
+    index = torch.as_tensor(read, device=outputs.device).expand(len(outputs))  # (B,)
     return outputs.gather(1, index[:, None])[:, 0]  # (B, classes) -> (B,)
 
 
 def target_outputs(network: nn.Module, inputs: Tensor, target: Target) -> Tensor:
-    """Run the network without gradients and pick the target, (B,); checks the target."""
+    """Run the network without gradients and pick the target, (B,); checks network and target."""
+    check_network(network)
     with torch.no_grad():
         outputs = network(inputs)
-    check_target(target, outputs)
+    check_target(target, outputs, len(inputs))
     return select_target(outputs, target)
 
 
-def repeat_target(target: Target, times: int) -> Target:
+def outputs_and_gradient(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target
+) -> tuple[Tensor, Tensor]:
+    """Return all outputs, (B, classes) or (B,), and ∂F/∂x, (B, ...), at every row of `inputs`."""
+    rows = inputs.detach().requires_grad_()
+    with torch.enable_grad():
+        outputs = network(rows)
+        check_target(target, outputs, len(rows))
+        # Rows do not interact, so the gradient of the sum holds every row's own gradient.
+        total = select_target(outputs, target).sum()
+    (gradient,) = torch.autograd.grad(total, rows)
+    return outputs.detach(), gradient
+
+
+def repeat_target(target: Classes, times: int) -> Classes:
     """Repeat a per-input target for `times` copies of the batch, copies outermost."""
     if isinstance(target, Tensor) and target.ndim == 1:
         return target.repeat(times)  # (B,) -> (times * B,)

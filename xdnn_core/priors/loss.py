@@ -15,10 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
+from xdnn_core.attribution.gate import require_homogeneous_while_trained
 from xdnn_core.attribution.quadrature import quadrature
-from xdnn_core.attribution.target import Target, check_target, select_target
-from xdnn_core.checks import check_inputs
-from xdnn_core.homogeneity import require_homogeneous_layers
+from xdnn_core.attribution.target import (
+    Classes,
+    Target,
+    check_target,
+    read_target,
+    select_target,
+)
+from xdnn_core.checks import check_differentiable, check_inputs, usable
+from xdnn_core.device import full_float32
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.penalties import find_penalty
 from xdnn_core.priors.sampling import PathDraws
@@ -26,6 +33,7 @@ from xdnn_core.priors.sampling import PathDraws
 PenaltyFunction = Callable[[Tensor], Tensor]
 
 
+@full_float32()
 def attribution_prior_loss(
     network: nn.Module,
     inputs: Tensor,
@@ -38,11 +46,14 @@ def attribution_prior_loss(
 ) -> Tensor:
     """Return Ω(attributions) of a batch, to be added to a training loss.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     network
         Maps (B, ...) to logits (B, classes), (B, 1) or (B,). Its own training or evaluation
-        mode is used.
+        mode is used. Dropout in training mode is allowed: the attributions are those of the network
+        that the dropped elements leave.
     inputs
         x, (B, ...).
     method
@@ -63,7 +74,9 @@ def attribution_prior_loss(
     ValueError
         If the method or penalty is unknown, does not fit, or the inputs are not finite.
     NotHomogeneousError
-        X-Gradient on a network with a layer that breaks F(αx) = αF(x).
+        X-Gradient on a network that breaks F(αx) = αF(x), or will once trained: a bias that is 0
+        but requires a gradient counts, a frozen one does not. Checked once a network and shape, by
+        layers and numbers, on a copy whose parameters were moved.
 
     Source: Erion et al. 2021, Equation 1.
     """
@@ -84,6 +97,7 @@ def attribution_prior_loss(
     return value.reshape(())
 
 
+@full_float32()
 def training_attributions(
     network: nn.Module,
     inputs: Tensor,
@@ -95,13 +109,15 @@ def training_attributions(
 ) -> Tensor:
     """Return attributions of a batch with the graph to differentiate them again.
 
+    A caller's autocast, TF32 and inference mode are switched off inside.
+
     Parameters
     ----------
     network, inputs, method
         As in `attribution_prior_loss`.
     target
-        Class index, one per input (B,), or None for a network with one output. RRR sums the
-        log-probabilities of all classes and takes none.
+        Class index; one per input (B,), as tensor, array or list; or None for a network with one
+        output. RRR sums the log-probabilities of all classes and takes none.
     references
         Expected Gradients: rows to draw from, (M, ...); None for the inputs themselves.
     draws
@@ -119,6 +135,8 @@ def training_attributions(
         As in `attribution_prior_loss`.
     """
     check_inputs(inputs)
+    check_differentiable(network)
+    inputs, target = usable(inputs), read_target(target, len(inputs))
     method = parse_method(method)
     if method.name == "expected_gradients":
         return _expected_gradients(network, inputs, method.samples, target, references, draws)
@@ -127,8 +145,8 @@ def training_attributions(
     if method.name == "rrr":
         return _slope(network, inputs, _summed_log_probabilities)
     if method.name == "x_gradient":
-        require_homogeneous_layers(network)
-    slope = _slope(network, inputs, lambda outputs: _picked(outputs, target))
+        require_homogeneous_while_trained(network, inputs)
+    slope = _slope(network, inputs, lambda outputs: _picked(outputs, target, len(inputs)))
     return slope if method.name == "gradient" else inputs * slope
 
 
@@ -140,8 +158,8 @@ def _slope(network: nn.Module, rows: Tensor, score: Callable[[Tensor], Tensor]) 
     return slope
 
 
-def _picked(outputs: Tensor, target: Target) -> Tensor:
-    check_target(target, outputs)
+def _picked(outputs: Tensor, target: Classes, rows: int) -> Tensor:
+    check_target(target, outputs, rows)
     return select_target(outputs, target)
 
 
@@ -156,12 +174,12 @@ def _expected_gradients(
     network: nn.Module,
     inputs: Tensor,
     samples: int,
-    target: Target,
+    target: Classes,
     references: Tensor | None,
     draws: PathDraws | None,
 ) -> Tensor:
     """Mean over k draws of (x − r) ⊙ F'(r + t(x − r)); samples folded into rows."""
-    pool = inputs.detach() if references is None else references.to(inputs)
+    pool = inputs if references is None else usable(references).to(inputs)
     if pool.shape[1:] != inputs.shape[1:] or len(pool) == 0:
         raise ValueError(
             f"references have shape {tuple(pool.shape)}; needed are rows shaped like the inputs, "
@@ -172,7 +190,7 @@ def _expected_gradients(
     chosen = pool[draws.references[0]]  # (B, k, ...)
     t = draws.positions[0].to(inputs)
     t = t.view(*t.shape, *[1] * (inputs.ndim - 1))  # (B, k) -> (B, k, 1, ...)
-    delta = inputs.detach()[:, None] - chosen
+    delta = inputs[:, None] - chosen
     slope = _slope_at_points(network, chosen + t * delta, target)
     return (delta * slope).mean(dim=1)  # (B, k, ...) -> (B, ...)
 
@@ -186,18 +204,22 @@ def _draw(rows: int, samples: int, references: int, device: torch.device) -> Pat
     return PathDraws(index.view(1, rows, samples), positions)
 
 
-def _integrated_gradients(network: nn.Module, inputs: Tensor, steps: int, target: Target) -> Tensor:
+def _integrated_gradients(
+    network: nn.Module, inputs: Tensor, steps: int, target: Classes
+) -> Tensor:
     """Σ_s w_s · x ⊙ F'(t_s x), Gauss–Legendre, baseline 0."""
     nodes, weights = (each.to(inputs) for each in quadrature("gauss_legendre", steps))
     shape = (1, steps, *[1] * (inputs.ndim - 1))
-    points = inputs.detach()[:, None] * nodes.view(shape)  # (B, n, ...)
+    points = inputs[:, None] * nodes.view(shape)  # (B, n, ...)
     slope = _slope_at_points(network, points, target)
-    return inputs.detach() * (slope * weights.view(shape)).sum(dim=1)
+    return inputs * (slope * weights.view(shape)).sum(dim=1)
 
 
-def _slope_at_points(network: nn.Module, points: Tensor, target: Target) -> Tensor:
+def _slope_at_points(network: nn.Module, points: Tensor, target: Classes) -> Tensor:
     """Gradient of the target output at path points, (B, k, ...)."""
     if isinstance(target, Tensor) and target.ndim == 1:
         target = target.repeat_interleave(points.shape[1])  # (B,) -> (B*k,)
     rows = points.flatten(0, 1)  # (B, k, ...) -> (B*k, ...)
-    return _slope(network, rows, lambda outputs: _picked(outputs, target)).view_as(points)
+    return _slope(network, rows, lambda outputs: _picked(outputs, target, len(rows))).view_as(
+        points
+    )

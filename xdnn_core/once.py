@@ -1,0 +1,56 @@
+"""Checks of a network that are made once, and again only when it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+# By network, what a check found and the state it found it in.
+_FOUND: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[int, Any]]] = WeakKeyDictionary()
+
+
+def once(network: nn.Module, key: Hashable, state: int, check: Callable[[], T]) -> T:
+    """Return `check()`, or what it returned for this network, key and state before.
+
+    Parameters
+    ----------
+    network
+        Held weakly.
+    key
+        Which check, and of what inputs.
+    state
+        From `structure` or `values`; the check is made again when it differs.
+    check
+        Takes nothing. One that raises is made again by the next call.
+    """
+    found = _FOUND.setdefault(network, {})
+    if key not in found or found[key][0] != state:
+        found[key] = state, check()
+    return found[key][1]
+
+
+def kind_of(inputs: Tensor) -> tuple[Hashable, ...]:
+    """What inputs must share for a check of one to stand for the other."""
+    return inputs.shape[1:], inputs.dtype, inputs.device
+
+
+def structure(network: nn.Module) -> int:
+    """Number of a network's modules, their modes, its parameters, and the values of frozen ones."""
+    modules = tuple((id(module), module.training) for module in network.modules())
+    parameters = tuple((id(p), -1 if p.requires_grad else p._version) for p in network.parameters())
+    return hash((modules, parameters))
+
+
+def values(network: nn.Module) -> int:
+    """Number of a network's structure and values; reads counters, no values.
+
+    Every operation in place raises a tensor's version, so a step of an optimiser or a new running
+    statistic is seen; what is written through ``.data`` is not.
+    """
+    tensors = (*network.parameters(), *network.buffers())
+    return hash((structure(network), tuple((t.data_ptr(), t._version) for t in tensors)))

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.attribution.added_constants import AddedConstants, sum_per_input
-from xdnn_core.attribution.target import Target, check_target, select_target
-from xdnn_core.checks import check_inputs
+from xdnn_core.attribution.gate import check_repeatable
+from xdnn_core.attribution.target import Target, begin, outputs_and_gradient, select_target
 from xdnn_core.device import full_float32
 
 # Of the size of the entries. Rounding in float32 leaves far less unexplained.
@@ -135,7 +135,8 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
     inputs
         x, (B, ...).
     target
-        Class index, one per input (B,), or None for a network with one output.
+        Class index; one per input (B,), as tensor, array or list; or None for a network with one
+        output.
 
     Returns
     -------
@@ -148,33 +149,32 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
     Raises
     ------
     ValueError
-        If the inputs are not finite, or the target is out of range.
+        As `gradient`.
 
     Source: Srinivas and Fleuret 2019, Section 3.
     """
-    check_inputs(inputs)
-    batch = len(inputs)
-    with torch.no_grad():
-        at_zero = network(torch.zeros_like(inputs[:1]))  # (1, classes)
-    at_zero = at_zero.expand(batch, *at_zero.shape[1:])
-    check_target(target, at_zero)
-    x = inputs.detach().clone().requires_grad_()
-    recorder = AddedConstants(network, batch)
-    with torch.enable_grad():
+    x, classes = begin(network, inputs, target)
+    check_repeatable(network, x)
+    recorder = AddedConstants(network, len(x))
+
+    def watched(rows: Tensor) -> Tensor:
         with recorder:
-            logits = network(x)
-        outputs = select_target(logits, target)  # (B,)
-        (slope,) = torch.autograd.grad(outputs.sum(), x)
+            return network(rows)
+
+    logits, slope = outputs_and_gradient(watched, x, classes)
     if recorder.merges_batch:
-        wanted = [None] * batch if target is None else torch.as_tensor(target).expand(batch)
+        wanted = [None] * len(x) if classes is None else torch.as_tensor(classes).expand(len(x))
         return _stacked(
-            [bias_attribution(network, x[None], t) for x, t in zip(inputs, wanted, strict=True)]
+            [bias_attribution(network, row[None], t) for row, t in zip(x, wanted, strict=True)]
         )
-    pixels = sum_per_input(inputs.detach() * slope, batch)
+    outputs = select_target(logits, classes).double()  # (B,)
+    pixels = sum_per_input(x * slope, len(x))
     layers = tuple(LedgerEntry(*found) for found in recorder.found())
-    outputs = outputs.detach().double()
     unexplained = outputs - pixels - sum(entry.values for entry in layers)
-    return Ledger(pixels, layers, unexplained, outputs, select_target(at_zero, target).double())
+    with torch.no_grad():
+        at_zero = network(torch.zeros_like(x[:1]))
+    baseline = select_target(at_zero.expand(len(x), *at_zero.shape[1:]), classes)
+    return Ledger(pixels, layers, unexplained, outputs, baseline.double())
 
 
 def _spread(cells: int, pixels: int) -> Tensor:

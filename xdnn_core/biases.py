@@ -1,6 +1,6 @@
 """Take the biases out of a network.
 
-Source: Hesse et al. 2021, Section 3.2.
+Source: Hesse et al. 2021, Corollary 3.10.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def remove_biases(network: nn.Module) -> nn.Module:
     ValueError
         If a batch normalisation keeps no running statistics, so that it has no fixed factor.
 
-    Source: Hesse et al. 2021, Section 3.2.
+    Source: Hesse et al. 2021, Corollary 3.10.
     """
     stripped = copy.deepcopy(network).eval()
     if isinstance(stripped, _BatchNorm):

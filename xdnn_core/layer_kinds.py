@@ -1,6 +1,6 @@
 """What a kind of layer does to F(αx) = αF(x), α ≥ 0, told by what the layer is.
 
-Source: Hesse et al. 2021, Propositions 3.2 to 3.4.
+Source: Hesse et al. 2021, Propositions 3.8 and 3.9.
 """
 
 from __future__ import annotations

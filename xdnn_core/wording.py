@@ -28,9 +28,9 @@ def compact(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def signed(value: float) -> str:
-    """Write a logit with its sign and two decimals: "+1.93", "−0.02"."""
-    text = f"{abs(value):.2f}"
+def signed(value: float, digits: int = 2) -> str:
+    """Write a number with its sign and so many decimals: "+1.93", "−0.02"."""
+    text = f"{abs(value):.{digits}f}"
     return ("−" if value < 0 and float(text) else "+") + text
 
 

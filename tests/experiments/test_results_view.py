@@ -51,8 +51,8 @@ def table2(top1: Difference) -> Table2:
 def test_table2_in_words_and_cells() -> None:
     table = table2(Difference(-0.01, -0.019, -0.001))
     said = view.table2_answer(table)
-    assert "Without biases accuracy is lower: top-1 **-1.0 points (95\u00a0% interval" in said
-    assert "-1.9 to -0.1)** on 1,234 images" in said
+    assert "Without biases accuracy is lower: top-1 **−1.0 points (95\u00a0% interval" in said
+    assert "−1.9 to −0.1)** on 1,234 images" in said
     assert "Input×Gradient with biases is **84\u00a0%** from" in said
     assert "X-Gradient without biases is **4e-4\u00a0%** from" in said
     by_image, of_batches = (view.table2_frame(table, batches) for batches in (False, True))
@@ -61,7 +61,7 @@ def test_table2_in_words_and_cells() -> None:
     assert by_image["bias part"].to_list() == ["85\u00a0% [70, 96]", "0\u00a0% [0, 0]"]
     (pair,) = view.table2_pairs(table).to_dict("records")
     assert (pair["right alone"], pair["McNemar p"]) == ("31 : 16", "0.04")
-    assert pair["top-1"] == "-1.0 [-1.9, -0.1]"
+    assert pair["top-1"] == "−1.0 [−1.9, −0.1]"
     assert view.table2_published()["network"].to_list()[:2] == ["AlexNet", "X-AlexNet"]
 
 

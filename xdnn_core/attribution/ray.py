@@ -195,7 +195,7 @@ def ray_sweep(
         If the inputs are not one finite image, the target is out of range, or cells, stops or
         the route are not allowed; and for a network as `gradient` refuses it.
 
-    Source: Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Proposition 3.2.
+    Source: Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Equation 4.
     """
     x, chosen = begin(network, inputs, target)
     if inputs.ndim != 4 or len(inputs) != 1:

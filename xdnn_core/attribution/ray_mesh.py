@@ -65,7 +65,7 @@ def ray_mesh(cells: int, stops: Sequence[float]) -> RayMesh:
     Parameters
     ----------
     cells
-        Points up to t = 1, shared out so that cell edges go like (i/n)^1.5; between two stops at
+        Points up to t = 1, shared out so that they lie like (i/n)^1.5; between two stops at
         least one. Beyond 1 they go on as densely.
     stops
         Contrasts from 0, ascending, 1 among them.

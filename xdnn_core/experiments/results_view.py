@@ -18,7 +18,7 @@ from xdnn_core.experiments.table3_summary import QUALITY_METHODS, Quality, Table
 from xdnn_core.metrics.classification import Difference
 from xdnn_core.metrics.masking import MASKING_METRICS
 from xdnn_core.models.catalogue import available_models
-from xdnn_core.wording import duration, percent
+from xdnn_core.wording import duration, percent, signed
 
 _MEGABYTE: Final = 1024**2
 _NBSP: Final = "\u00a0"
@@ -108,7 +108,7 @@ def _range(rows: Sequence[BiasCost]) -> str:
 
 def _difference(found: Difference) -> str:
     """A difference in points of per cent with its interval."""
-    value, low, high = (f"{100 * share:+.1f}" for share in (found.value, found.low, found.high))
+    value, low, high = (signed(100 * share, 1) for share in (found.value, found.low, found.high))
     return f"{value} points (95{_NBSP}% interval {low} to {high})"
 
 
@@ -154,7 +154,7 @@ def _p_values(table: Table2) -> list[float | None]:
 
 
 def _interval(found: Difference) -> str:
-    value, low, high = (f"{100 * share:+.1f}" for share in (found.value, found.low, found.high))
+    value, low, high = (signed(100 * share, 1) for share in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"
 
 

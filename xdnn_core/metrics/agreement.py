@@ -29,8 +29,8 @@ def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
     ValueError
         If the shapes differ.
 
-    Source: Hesse et al. 2021, Section 4.1; taken image by image, since the mean of element-wise
-    ratios is ruled by the elements where R is near 0.
+    Source: after Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
+    so is ruled by the elements where R is near 0; here it is a ratio of sums, image by image.
     """
     if attribution.shape != reference.shape:
         raise UserError(

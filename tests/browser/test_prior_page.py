@@ -102,13 +102,16 @@ def test_figure_1_shows_both_panels_beside_the_paper(
     results = run_figure1(cohort, 3, references=(1, 2, 4), config=config, device="cpu", workers=1)
     figure = summarise(results, cohort, torch.device("cpu"))
     save_results(tmp_path / "data" / "results" / "figure1-nhefs.parquet", results, figure)
-    own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates"
+    own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates, 5 λ"
     page.goto(
         f"{start_server()}/prior_training?"
         + urlencode({"view": "Figure 1 of the paper", "results": own})
     )
     expect(page.get_by_text("over 3 replicates on NHEFS")).to_be_visible()
+    expect(page.get_by_text("has the highest mean")).to_be_visible()
     expect(page.get_by_text("not on the paper's NHANES I matrix")).to_be_visible()
+    expect(page.get_by_text("other replicate tests on about 88 % too")).to_be_visible()
+    expect(page.get_by_text("The paper gives the order of 17 pairs")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     methods = page.locator(".st-key-figure1_methods")
     expect(methods).to_contain_text("Expected Gradients (k = 1)")

@@ -283,8 +283,7 @@ def _draw_tests(place: Desk, snapshot: Snapshot) -> None:
         return
     draw_tests(snapshot.curves, snapshot.test_revealed, current_theme())
     if snapshot.test_revealed or snapshot.moved_after_reveal:
-        note = reveal_note(snapshot)
-        st.caption(f"{note[0].upper()}{note[1:]}.")
+        st.caption(f"A kept run records: {reveal_note(snapshot)}.")
     if not snapshot.test_revealed:
         st.button(
             "Reveal the test ROC-AUC",

@@ -17,7 +17,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.driving import sideways_overflow
-from tests.browser.prior_page import CHART, address, open_page, press, state
+from tests.browser.prior_page import CHART, address, open_page, press, set_strength, state
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
 from xdnn_core.experiments.figure1_summary import save_results, summarise
@@ -50,6 +50,36 @@ def test_kept_runs_are_renamed_exported_deleted_and_brought_back(server: str, pa
     expect(kept).to_have_count(0)
     press(page, "Undo")
     expect(kept).to_contain_text("**mine** <b>&")
+
+
+def test_test_scores_stay_hidden_until_they_are_asked_for(server: str, page: Page) -> None:
+    open_page(page, server, epochs="8")
+    press(page, "Start")
+    expect(state(page)).to_contain_text("Finished")
+    scores = page.locator(".tests")
+    expect(scores).to_contain_text("validation")
+    expect(scores).not_to_contain_text("test")
+    press(page, "Reveal the test ROC-AUC")
+    expect(scores).to_contain_text("test")
+    expect(page.get_by_text("λ did not move after the test ROC-AUC was revealed")).to_be_visible()
+    press(page, "Keep")
+    kept = page.locator('[class*="st-key-kept_"]')
+    expect(kept).to_contain_text("λ did not move after the test ROC-AUC was revealed")
+    set_strength(page, "End")
+    press(page, "Run again")
+    expect(state(page)).to_contain_text("Finished")
+    expect(scores).not_to_contain_text("test")
+    expect(page.get_by_text("not revealed, but λ moved after that of an earlier")).to_be_visible()
+    press(page, "Reveal the test ROC-AUC")
+    expect(scores).to_contain_text("test")
+    press(page, "Keep")
+    expect(kept.first).to_contain_text("λ moved after the test ROC-AUC was revealed")
+    kept.first.get_by_role("button").last.click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Everything, JSON").click()
+    values = json.loads(Path(waiting.value.path()).read_text())
+    assert values["test_note"] == "λ moved after the test ROC-AUC was revealed"
+    assert values["moved_after_reveal"] is True
 
 
 def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:

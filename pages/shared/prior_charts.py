@@ -44,7 +44,7 @@ CSS = """
 .features div > span { position: relative; }
 .features > span, .tests > span { text-align: right; }
 .features .head, .tests .head { opacity: 0.65; font-size: 0.74rem; }
-.tests { grid-template-columns: minmax(0, 1fr) repeat(3, max-content); line-height: 1.5rem; }
+.tests { line-height: 1.5rem; }
 .tests > div { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .tests b { display: inline-block; width: 10px; height: 10px; border-radius: 50%;
   margin-right: 6px; }
@@ -202,27 +202,34 @@ def draw_features(features: Sequence[TopFeature], method: str, theme: Theme) -> 
     st.html(f'<div class="features">{head}{rows}</div>')
 
 
-def draw_tests(curves: Sequence[MethodCurve], theme: Theme) -> None:
-    """Draw the test ROC-AUC of every method at its best epoch as a table."""
-    rows = "".join(_test_row(curve, theme) for curve in curves)
-    head = "".join(
-        f'<span class="head">{name}</span>' for name in ("test", "validation", "best epoch")
+def draw_tests(curves: Sequence[MethodCurve], revealed: bool, theme: Theme) -> None:
+    """Draw the ROC-AUC of every method at its best epoch as a table, of test rows if revealed."""
+    names = ["test"] * revealed + ["validation", "best epoch"]
+    head = "".join(f'<span class="head">{name}</span>' for name in names)
+    rows = "".join(_test_row(curve, revealed, theme) for curve in curves)
+    columns = f"grid-template-columns: minmax(0, 1fr) repeat({len(names)}, max-content)"
+    st.html(
+        f'<div class="tests" style="{columns}"><div class="head">method</div>{head}{rows}</div>'
     )
-    st.html(f'<div class="tests"><div class="head">method</div>{head}{rows}</div>')
 
 
-def _test_row(curve: MethodCurve, theme: Theme) -> str:
+def _test_row(curve: MethodCurve, revealed: bool, theme: Theme) -> str:
+    return (
+        f'<div title="{escape(curve.title, quote=True)}">'
+        f'<b style="background:{colour(curve.method, theme)}"></b>{escape(curve.title)}</div>'
+        f"{f'<span>{_test_score(curve)}</span>' if revealed else ''}"
+        f"<span>{_number(curve.best_validation_auc, '.3f')}</span>"
+        f"<span>{_number(curve.best_epoch, '.0f')}</span>"
+    )
+
+
+def _test_score(curve: MethodCurve) -> str:
     test = _number(curve.test_auc, ".3f")
     if curve.test_band == curve.test_band:
         test += f" ± {curve.test_band:.3f}"
     if not curve.test_is_current and test != "–":
         test = f'<span title="A later best epoch is yet to be tested.">{test} …</span>'
-    return (
-        f'<div title="{escape(curve.title, quote=True)}">'
-        f'<b style="background:{colour(curve.method, theme)}"></b>{escape(curve.title)}</div>'
-        f"<span>{test}</span><span>{_number(curve.best_validation_auc, '.3f')}</span>"
-        f"<span>{_number(curve.best_epoch, '.0f')}</span>"
-    )
+    return test
 
 
 def _number(value: float, form: str) -> str:

@@ -25,6 +25,7 @@ class Desk:
         self._trainer: LiveTrainer | None = None
         self._cohort: Cohort | None = None
         self._wanted: tuple[Cohort, LiveConfig] | None = None
+        self._revealed: dict[str, float | None] = {}  # cohort: λ its test was first revealed at
 
     def want(self, cohort: Cohort, config: LiveConfig) -> None:
         """Take over the settings on screen.
@@ -84,8 +85,11 @@ class Desk:
     def _begin(self) -> None:
         assert self._wanted is not None
         self.close()
+        if self._trainer is not None and self._cohort is not None:
+            self._revealed[self._cohort.fingerprint] = self._trainer.revealed_strength
         self._cohort, config = self._wanted
-        self._trainer = LiveTrainer(self._cohort, config)
+        revealed = self._revealed.get(self._cohort.fingerprint)
+        self._trainer = LiveTrainer(self._cohort, config, revealed_strength=revealed)
 
 
 @st.cache_resource(scope="session", on_release=Desk.close, show_spinner=False)

@@ -14,7 +14,15 @@ from pages.shared.prior_text import plain
 from pages.shared.terms import explain
 from xdnn_core.assets import RESULTS
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.figure1_summary import Figure1, Score, answer, load_results, plus_minus
+from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results
+from xdnn_core.experiments.figure1_words import (
+    answer,
+    notes,
+    order_row,
+    other_way_round,
+    plus_minus,
+    with_interval,
+)
 from xdnn_core.priors.live_controls import decimal_label
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.runs import data_folder
@@ -60,14 +68,14 @@ def draw_figure1() -> None:
         st.markdown("**Methods**, each at the λ that validation chose")
         _draw(_methods(figure.methods, theme), "methods")
     with right:
-        st.markdown("**Expected Gradients by references k**, beside X-Gradient's one gradient")
+        st.markdown("**Expected Gradients by references k**, all at the λ chosen for k = 1")
         _draw(_references(figure, theme), "references")
     left, right = two_columns("strengths", border=True)
     with left:
-        st.markdown("**Methods by λ**; the ring is the λ that validation chose")
+        st.markdown("**Methods by λ**, band ± 2 standard errors; the ring is what validation chose")
         _draw(_strengths(by_strength, theme), "strengths")
     with right:
-        _draw_table([*figure.methods, *figure.references])
+        _draw_table(figure)
     _draw_notes(figure)
 
 
@@ -87,25 +95,28 @@ def _load(file: Path, changed: float) -> tuple[Figure1, tuple[StrengthScore, ...
 
 def _title(file: Path, figure: Figure1) -> str:
     own = "" if file.parent == RESULTS else "Own run: "
-    return f"{own}{figure.cohort_title}, {figure.replicates} replicates"
+    return f"{own}{figure.cohort_title}, {figure.replicates} replicates, {len(figure.strengths)} λ"
 
 
 def _draw_words(figure: Figure1) -> None:
-    """What does best, which cohort it is, and what is shown."""
+    """What is like the best, which cohort it is, and what is shown."""
     st.markdown(answer(figure))
+    strengths = ", ".join(map(decimal_label, figure.strengths))
     st.caption(
         f"Mean test ROC-AUC ± 2 standard errors over **{figure.replicates} replicates** on "
         f"**{plain(figure.cohort_title)}** ({figure.rows:,} people, {figure.features} features; "
-        f"outcome: {plain(figure.outcome)}). Hollow: the paper's numbers, on its own NHANES I "
-        "matrix. λ is chosen on validation scores only."
+        f"outcome: {plain(figure.outcome)}); gains with paired 95 % intervals. Hollow: the "
+        f"paper's numbers, on its own NHANES I matrix. λ is chosen from {strengths} on validation "
+        "scores only."
     )
 
 
 def _draw_notes(figure: Figure1) -> None:
-    """What to know of these numbers, and where their order differs from the paper's."""
+    """What to know of these numbers, and the pairs that stand the other way round."""
     st.markdown("**What to know, and where the order differs from the paper's**")
-    notes = [plain(note) for note in figure.notes] or ["The paper's cohort, and the same order."]
-    st.markdown("\n".join(f"- {note}" for note in notes))
+    st.markdown("\n".join(f"- {plain(note)}" for note in notes(figure)))
+    if rows := [order_row(order) for order in other_way_round(figure.orders)]:
+        st.dataframe(rows, hide_index=True)
     made = figure.origin
     st.caption(f"Measured: {made.hardware} · {made.date[:10]}. `{made.command}`")
 
@@ -216,16 +227,21 @@ def _add_level(figure: go.Figure, score: Score, span: Sequence[int], theme: Them
 
 
 def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
-    """Test ROC-AUC against λ, a line a method."""
+    """Test ROC-AUC against λ, a line and its band a method."""
     figure = go.Figure()
-    for number, method in enumerate(dict.fromkeys(score.method for score in scores)):
+    for method in dict.fromkeys(score.method for score in scores):
         line = [score for score in scores if score.method == method]
         shade = colour(method, theme)
-        aside = 1.06 ** (number - 1.5)  # so that error bars do not hide one another
+        strengths = [score.strength for score in line]
+        edges = [score.mean + score.two_sem for score in line]
+        edges += [score.mean - score.two_sem for score in reversed(line)]
         figure.add_scatter(
-            x=[score.strength * aside for score in line],
+            x=[*strengths, *reversed(strengths)], y=edges, fill="toself", fillcolor=shade,
+            opacity=0.2, line={"width": 0}, hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=strengths,
             y=[score.mean for score in line],
-            error_y={"array": [score.two_sem for score in line], "width": 4},
             mode="lines+markers",
             line={"color": shade},
             marker={
@@ -235,8 +251,11 @@ def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
                 "line": {"width": [2.5 if score.chosen else 0 for score in line], "color": shade},
             },
             name=line[0].title,
-            text=[decimal_label(score.strength) for score in line],
-            hovertemplate="λ = %{text}: %{y:.4f}",
+            text=[
+                f"λ = {decimal_label(score.strength)}: {plus_minus(score.mean, score.two_sem)}"
+                for score in line
+            ],
+            hovertemplate="%{text}",
         )
     ticks = sorted({score.strength for score in scores})
     labels = [decimal_label(tick) for tick in ticks]
@@ -245,14 +264,17 @@ def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
     return figure
 
 
-def _draw_table(scores: Sequence[Score]) -> None:
+def _draw_table(figure: Figure1) -> None:
     """All numbers."""
-    unique = list(dict.fromkeys(scores))
+    unique = list(figure.scores.values())
     st.dataframe(
         {
             "method": [score.title for score in unique],
             "λ": [_strength(score) for score in unique],
             "here": [plus_minus(score.mean, score.two_sem) for score in unique],
+            "gain over no prior (95 %)": [
+                with_interval(score.gain) if score.gain else "–" for score in unique
+            ],
             "paper": [
                 plus_minus(score.paper.mean, score.paper.two_sem) if score.paper else "–"
                 for score in unique

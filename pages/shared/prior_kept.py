@@ -14,7 +14,8 @@ from pages.shared.prior_text import plain
 from xdnn_core.errors import UserError
 from xdnn_core.priors.live_controls import path_label
 from xdnn_core.priors.live_state import Snapshot
-from xdnn_core.priors.runs import MAX_NAME, KeptRun, RunStore, run_to_csv, run_to_json
+from xdnn_core.priors.run_export import reveal_note, run_to_csv, run_to_json
+from xdnn_core.priors.runs import MAX_NAME, KeptRun, RunStore
 
 _READ = "prior_kept_runs"  # session state: runs that were read, by id; their content never changes
 _DELETED = "prior_deleted"
@@ -94,7 +95,7 @@ def _summary(run: Run) -> str:
     )
     return (
         f"{plain(run.cohort_title)} · {run.epoch} epochs · {run.config.replicates} replicates · "
-        f"λ {path}{' · test ' + plain(scores) if scores else ''}"
+        f"λ {path}{' · test ' + plain(scores) if scores else ''} · {reveal_note(run)}"
     )
 
 

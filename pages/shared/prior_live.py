@@ -18,6 +18,7 @@ from xdnn_core.priors.live_controls import decimal_label
 from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot, State
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.penalties import PENALTIES
+from xdnn_core.priors.run_export import reveal_note
 from xdnn_core.priors.runs import KeptRun, RunStore
 from xdnn_core.wording import duration
 
@@ -68,7 +69,7 @@ def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None
         _draw_auc(snapshot, others)
     with side.container(gap="xsmall"):
         _draw_features(snapshot)
-    _draw_small(snapshot, others)
+    _draw_small(place, snapshot, others)
     if st.session_state.pop("prior_redraw", False) or _is_stale(place, drawn, moving):
         st.rerun()
 
@@ -254,8 +255,8 @@ def _draw_features(snapshot: Snapshot) -> None:
     draw_features(curve.top_features, chosen, current_theme())
 
 
-def _draw_small(snapshot: Snapshot, others: NamedRuns) -> None:
-    """Loss, penalty, Gini, and the test scores."""
+def _draw_small(place: Desk, snapshot: Snapshot, others: NamedRuns) -> None:
+    """Loss, penalty, Gini, and the scores at the best epoch."""
     penalty = PENALTIES[snapshot.config.penalty].title.rpartition(": ")[2]
     with st.container(horizontal=True, key="prior_small"):
         loss, omega, gini, tests = (
@@ -271,11 +272,27 @@ def _draw_small(snapshot: Snapshot, others: NamedRuns) -> None:
         explain("gini", label="Gini of attributions", key="explain_gini")
         _chart(snapshot, others, "gini", 168)
     with tests:
-        explain("best_epoch", label="Test ROC-AUC at best epoch", key="explain_tests")
-        if snapshot.curves:
-            draw_tests(snapshot.curves, current_theme())
-        else:
-            st.caption("Appears while training; it never decides anything.")
+        explain("best_epoch", label="ROC-AUC at best epoch", key="explain_tests")
+        _draw_tests(place, snapshot)
+
+
+def _draw_tests(place: Desk, snapshot: Snapshot) -> None:
+    """Scores at the best epoch; those of test rows only when they are asked for."""
+    if not snapshot.curves:
+        st.caption("Appears while training.")
+        return
+    draw_tests(snapshot.curves, snapshot.test_revealed, current_theme())
+    if snapshot.test_revealed or snapshot.moved_after_reveal:
+        st.caption(f"A kept run records: {reveal_note(snapshot)}.")
+    if not snapshot.test_revealed:
+        st.button(
+            "Reveal the test ROC-AUC",
+            key="prior_reveal",
+            icon=":material/visibility:",
+            on_click=place.trainer.reveal_test,
+            help="Once you have chosen λ. Choosing it by test scores is training on the test "
+            "rows; a kept run records whether λ moved after this.",
+        )
 
 
 def _chart(

@@ -226,7 +226,8 @@ TERMS = {
         "λ, weight of the penalty",
         "How much a sparse attribution counts against a good prediction. It may be changed while "
         "training: a vertical line shows from which epoch. Off is λ = 0: the penalty is measured, "
-        "not trained with.",
+        "not trained with. With the Gini penalty, Ω is half of the one printed in the paper: λ "
+        "here weighs as much as λ/2 there.",
         r"\mathcal{L} + \lambda\,\Omega(A)",
         _EG_SOURCE + ", Equation 1",
     ),
@@ -234,7 +235,8 @@ TERMS = {
         "Penalty Ω",
         "What training makes small besides the loss, not multiplied by λ. Either the negative "
         "Gini coefficient of the mean absolute attributions, which favours few features, or their "
-        "mean, which favours small attributions.",
+        "mean, which favours small attributions. The paper prints −2G for the first; the authors' "
+        "code, and this app, take −G, half of it.",
         r"\Omega = -G(a)\quad\text{or}\quad\Omega=\tfrac1d\textstyle\sum_j a_j,"
         r"\qquad a_j=\tfrac1n\sum_i|A_{ij}|",
         _EG_SOURCE + ", Section 4.3",
@@ -261,8 +263,10 @@ TERMS = {
     ),
     "best_epoch": Term(
         "Best epoch",
-        "Every replicate is tested at the epoch with its best validation ROC-AUC. Shown: mean "
-        "over replicates, with half the width of its 95 % confidence interval.",
+        "Every replicate is scored at the epoch with its best validation ROC-AUC. Shown: mean "
+        "over replicates, for test rows with half the width of its 95 % confidence interval. They "
+        "stay hidden until you ask, so that λ is chosen without them; the validation ROC-AUC at "
+        "its own best epoch is too high for that reason.",
         r"e^*=\arg\max_e \mathrm{AUC}_{\text{validation}}(e)",
         _X_SOURCE + ", Section 4.3",
     ),

@@ -17,7 +17,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.driving import sideways_overflow
-from tests.browser.prior_page import CHART, address, open_page, press, state
+from tests.browser.prior_page import CHART, address, open_page, press, set_strength, state
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
 from xdnn_core.experiments.figure1_summary import save_results, summarise
@@ -50,6 +50,36 @@ def test_kept_runs_are_renamed_exported_deleted_and_brought_back(server: str, pa
     expect(kept).to_have_count(0)
     press(page, "Undo")
     expect(kept).to_contain_text("**mine** <b>&")
+
+
+def test_test_scores_stay_hidden_until_they_are_asked_for(server: str, page: Page) -> None:
+    open_page(page, server, epochs="8")
+    press(page, "Start")
+    expect(state(page)).to_contain_text("Finished")
+    scores = page.locator(".tests")
+    expect(scores).to_contain_text("validation")
+    expect(scores).not_to_contain_text("test")
+    press(page, "Reveal the test ROC-AUC")
+    expect(scores).to_contain_text("test")
+    expect(page.get_by_text("λ did not move after the test ROC-AUC was revealed")).to_be_visible()
+    press(page, "Keep")
+    kept = page.locator('[class*="st-key-kept_"]')
+    expect(kept).to_contain_text("λ did not move after the test ROC-AUC was revealed")
+    set_strength(page, "End")
+    press(page, "Run again")
+    expect(state(page)).to_contain_text("Finished")
+    expect(scores).not_to_contain_text("test")
+    expect(page.get_by_text("not revealed, but λ moved after that of an earlier")).to_be_visible()
+    press(page, "Reveal the test ROC-AUC")
+    expect(scores).to_contain_text("test")
+    press(page, "Keep")
+    expect(kept.first).to_contain_text("λ moved after the test ROC-AUC was revealed")
+    kept.first.get_by_role("button").last.click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Everything, JSON").click()
+    values = json.loads(Path(waiting.value.path()).read_text())
+    assert values["test_note"] == "λ moved after the test ROC-AUC was revealed"
+    assert values["moved_after_reveal"] is True
 
 
 def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:
@@ -102,13 +132,16 @@ def test_figure_1_shows_both_panels_beside_the_paper(
     results = run_figure1(cohort, 3, references=(1, 2, 4), config=config, device="cpu", workers=1)
     figure = summarise(results, cohort, torch.device("cpu"))
     save_results(tmp_path / "data" / "results" / "figure1-nhefs.parquet", results, figure)
-    own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates"
+    own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates, 5 λ"
     page.goto(
         f"{start_server()}/prior_training?"
         + urlencode({"view": "Figure 1 of the paper", "results": own})
     )
     expect(page.get_by_text("over 3 replicates on NHEFS")).to_be_visible()
+    expect(page.get_by_text("has the highest mean")).to_be_visible()
     expect(page.get_by_text("not on the paper's NHANES I matrix")).to_be_visible()
+    expect(page.get_by_text("other replicate tests on about 88 % too")).to_be_visible()
+    expect(page.get_by_text("The paper gives the order of 17 pairs")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     methods = page.locator(".st-key-figure1_methods")
     expect(methods).to_contain_text("Expected Gradients (k = 1)")

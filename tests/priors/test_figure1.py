@@ -11,15 +11,9 @@ import torch
 from tests.priors.small_cohorts import make_cohort
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import figure1
-from xdnn_core.experiments.figure1_summary import (
-    FIGURE_METHODS,
-    PAPER,
-    answer,
-    describe,
-    load_results,
-    save_results,
-    summarise,
-)
+from xdnn_core.experiments.figure1_differences import FIGURE_METHODS, PAPER
+from xdnn_core.experiments.figure1_summary import load_results, save_results, summarise
+from xdnn_core.experiments.figure1_words import answer, describe, notes
 
 CPU = torch.device("cpu")
 MEANS = {
@@ -29,9 +23,13 @@ MEANS = {
 
 
 def made_results(replicates: int = 4) -> pd.DataFrame:
-    """Test scores of mean MEANS at the strength that validation prefers."""
+    """Test scores of mean MEANS at the strength that validation prefers.
+
+    Replicates are up to 0.015 apart, alike for all methods; two methods differ by 0.001 more or
+    less in every other replicate.
+    """
     rows = []
-    for key, mean in MEANS.items():
+    for number, (key, mean) in enumerate(MEANS.items()):
         name, _, samples = key.partition(":")
         strengths = [0.0] if name.startswith("none") else [0.1, 1.0]
         if key == "expected_gradients:2":
@@ -39,6 +37,7 @@ def made_results(replicates: int = 4) -> pd.DataFrame:
         for strength in strengths:
             for replicate in range(replicates):
                 wobble = 0.01 * (replicate - (replicates - 1) / 2)
+                wobble += 0.0005 * number * (-1) ** replicate
                 rows.append(
                     {
                         "method": name,
@@ -60,23 +59,37 @@ def test_both_panels_at_the_strength_validation_chose() -> None:
     x = figure.methods[-1]
     assert (x.strength, x.replicates, x.undefined) == (1.0, 4, 0)
     assert x.mean == pytest.approx(0.74)
-    spread = np.std([-0.015, -0.005, 0.005, 0.015], ddof=1)
+    spread = np.std([-0.0125, -0.0075, 0.0075, 0.0125], ddof=1)
     assert x.two_sem == pytest.approx(2 * spread / 2)
+    assert x.gain is not None
+    assert x.gain.mean == pytest.approx(0.04)
+    half = 3.182446 * np.std([0.0025, -0.0025] * 2, ddof=1) / 2  # Student's t, 3 degrees
+    assert (x.gain.low, x.gain.high) == pytest.approx((0.04 - half, 0.04 + half))
+    assert figure.methods[0].gain is None
+    assert figure.strengths == (0.1, 1.0)
     assert x.paper == PAPER["x_gradient"]
     assert figure.methods[2].paper is None  # the paper's RRR was not published as a number
 
 
-def test_says_which_cohort_and_where_the_order_differs() -> None:
-    figure = summarise(made_results(), make_cohort(), CPU)
-    assert "not on the paper's NHANES I matrix" in figure.notes[0]
-    assert [note for note in figure.notes if "in the paper below" in note] == [
-        "Expected Gradients (k = 1) is above X-Gradient here, in the paper below; here within two "
-        "standard errors.",
-        "Expected Gradients (k = 2) is above X-Gradient here, in the paper below.",
-    ]
+def test_says_which_cohort_what_is_sure_and_where_the_order_differs() -> None:
+    cohort = make_cohort()
+    figure = summarise(made_results(), cohort, CPU)
+    said = notes(figure)
+    assert "not on the paper's NHANES I matrix" in said[0]
+    rest = len(cohort) - 2 * figure.train_rows
+    share = f"{100 * rest / len(cohort):.0f} %"
+    assert f"tests on {rest:,}, of whom any other replicate tests on about {share} too" in said[1]
+    # Five printed numbers, and X-Gradient above RRR and Gradient.
+    assert "The paper gives the order of 12 pairs of these methods." in said[3]
+    assert said[4] == (
+        "The paper has X-Gradient above every other method of its left panel. Here the mean is "
+        "higher for Expected Gradients (k = 1) +0.0100 (+0.0091 to +0.0109)."
+    )
     assert answer(figure) == (
-        "**Expected Gradients (k = 2)** does best: **0.760**, 0.060 above no prior. "
-        "**X-Gradient**, one gradient: **0.740**, 0.040 above no prior."
+        "**Expected Gradients (k = 2)** has the highest mean, **0.760**, +0.0600 (+0.0545 to "
+        "+0.0655) over no prior; all other methods are told apart from it (paired t tests, "
+        "Bonferroni-corrected for 6 comparisons, 5 %). **X-Gradient**, which takes one gradient: "
+        "**0.740**, +0.0400 (+0.0354 to +0.0446) over no prior."
     )
 
 
@@ -86,7 +99,18 @@ def test_replicates_without_a_score_are_counted() -> None:
     results.loc[at, ["test_auc", "validation_auc"]] = np.nan
     figure = summarise(results, make_cohort(), CPU)
     assert (figure.methods[0].replicates, figure.methods[0].undefined) == (3, 1)
-    assert "No prior: 1 replicates have no ROC-AUC and are left out." in figure.notes
+    said = "No prior: 1 of 4 replicates have no ROC-AUC and are left out"
+    assert any(note.startswith(said) for note in notes(figure))
+    gain = figure.methods[-1].gain
+    assert gain is not None
+    assert (gain.replicates, gain.left_out) == (3, 1), "left out with its partner"
+
+
+def test_no_score_at_all_is_said() -> None:
+    results = made_results().assign(test_auc=np.nan, validation_auc=np.nan)
+    figure = summarise(results, make_cohort(), CPU)
+    assert answer(figure) == "No replicate has a ROC-AUC."
+    assert {order.verdict for order in figure.orders} == {"open"}
 
 
 def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
@@ -106,6 +130,10 @@ def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
         load_results(tmp_path / "cut.parquet")
     with pytest.raises(UserError, match="is not there"):
         load_results(tmp_path / "none.parquet")
+
+
+def figure1_strength(path: Path) -> float:
+    return load_results(path)[1].references[-1].strength
 
 
 def test_the_command_trains_writes_and_goes_on(
@@ -131,5 +159,22 @@ def test_the_command_trains_writes_and_goes_on(
     assert capsys.readouterr().out == printed
     results, figure = load_results(tmp_path / "figure.parquet")
     assert len(results) == 2 * (2 + 4 * 5 + 1)
+    finer = [
+        "--strengths", "0.01", "0.03", "0.1", "0.3", "--known", str(tmp_path / "figure.parquet"),
+        "--out", str(tmp_path / "finer.parquet"), "--work", str(tmp_path / "finer"),
+    ]  # fmt: skip
+    assert figure1.main(parser.parse_args([*options, *finer])) == 0
+    trained = {path.name.partition("_00")[0] for path in (tmp_path / "finer").glob("*.parquet")}
+    assert {name.rpartition("_lambda-")[2] for name in trained} <= {"0.03", "0.3"} | {
+        f"{figure1_strength(tmp_path / 'finer.parquet'):g}"
+    }, "what the earlier result has is taken from it"
+    again = tmp_path / "figure.parquet"
+    rows, before = load_results(again)
+    assert figure1.main(parser.parse_args(["--summarise", str(again)])) == 0
+    after_rows, after = load_results(again)
+    pd.testing.assert_frame_equal(rows, after_rows)
+    assert after == before, "its origin too"
+    with pytest.raises(UserError, match="leave --known out"):
+        figure1.main(parser.parse_args(["--known", str(again)]))
     assert figure.references[-1].samples == 2
     assert figure.references[0].strength == figure.references[1].strength

@@ -70,6 +70,7 @@ def step(trainer: LiveTrainer) -> Snapshot:
 
 def test_trains_to_the_end_and_measures_what_the_ensemble_does(make: Make) -> None:
     trainer = make()
+    trainer.reveal_test()
     first = trainer.snapshot()
     assert (first.state, first.epoch, first.curves) == ("ready", 0, ())
     trainer.start()
@@ -291,7 +292,9 @@ def test_single_class_validation_is_reported_not_hidden(make: Make) -> None:
     changed = cohort_of(cohort.features, labels)
     seen = sum(0 in split_cohort(changed, seed).validation for seed in range(3))
     assert 0 < seen < 3
-    curve = step(make(cohort=changed)).curves[0]
+    trainer = make(cohort=changed)
+    trainer.reveal_test()
+    curve = step(trainer).curves[0]
     assert curve.without_validation == 3 - seen
     assert curve.test_replicates == 0  # where validation sees it, the test rows do not
     assert math.isnan(curve.test_auc)
@@ -383,6 +386,7 @@ def test_busy_until_the_picture_stands_still(make: Make) -> None:
     trainer.start()
     assert trainer.busy
     until(trainer, lambda _: not trainer.busy)
+    trainer.reveal_test()
     last = trainer.snapshot()
     assert last.state == "finished"
     assert all(curve.test_is_current for curve in last.curves)
@@ -395,3 +399,71 @@ def test_time_left_is_what_the_pace_says(make: Make) -> None:
     snapshot = make().snapshot()
     assert math.isnan(snapshot.seconds_left)
     assert replace(snapshot, epoch=2, epochs_per_second=5.0).seconds_left == 2.0
+
+
+def scores_of_test_rows(snapshot: Snapshot) -> list[float]:
+    return [curve.test_auc for curve in snapshot.curves if not math.isnan(curve.test_auc)]
+
+
+def test_test_scores_are_hidden_until_they_are_asked_for(make: Make) -> None:
+    trainer = make()
+    trainer.start()
+    hidden = until_state(trainer, "finished")
+    until(trainer, lambda _: not trainer.busy)
+    assert "test_auc=nan" in repr(hidden)
+    assert all(
+        (curve.test_replicates, curve.test_is_current) == (0, False)
+        and math.isnan(curve.test_auc)
+        and math.isnan(curve.test_band)
+        for curve in hidden.curves
+    )
+    assert not hidden.test_revealed
+    trainer.reveal_test()
+    shown = trainer.snapshot()
+    assert shown.version > hidden.version
+    assert shown.test_revealed
+    assert len(scores_of_test_rows(shown)) == 2
+    assert scores_of_test_rows(hidden) == [], "what was taken before holds none"
+    assert not shown.moved_after_reveal
+    assert [curve.without_test().auc_mean for curve in shown.curves] == [
+        curve.auc_mean for curve in hidden.curves
+    ]
+
+
+def test_a_strength_moved_after_the_reveal_is_noted_once_it_trains(make: Make) -> None:
+    trainer = make()
+    trainer.set_strength(3.0)
+    step(trainer)
+    trainer.set_strength(5.0)
+    trainer.reveal_test()
+    assert trainer.revealed_strength == 5.0
+    assert not step(trainer).moved_after_reveal, "λ was chosen before"
+    trainer.set_strength(7.0)
+    assert not trainer.snapshot().moved_after_reveal, "nothing is trained with it yet"
+    assert step(trainer).moved_after_reveal
+    trainer.set_strength(5.0)
+    assert step(trainer).moved_after_reveal, "once moved, always moved"
+
+
+def test_a_reset_hides_the_test_again_and_remembers_the_reveal(make: Make) -> None:
+    trainer = make()
+    step(trainer)
+    trainer.reveal_test()
+    assert scores_of_test_rows(until(trainer, lambda s: bool(scores_of_test_rows(s))))
+    trainer.reset()
+    again = step(trainer)
+    assert not again.test_revealed
+    assert scores_of_test_rows(again) == []
+    assert not again.moved_after_reveal
+    trainer.reset(replace(CONFIG, strength=40.0))
+    moved = step(trainer)
+    assert moved.moved_after_reveal, "chosen with the earlier test ROC-AUC known"
+    assert not moved.test_revealed
+
+
+def test_an_earlier_trainers_reveal_counts(make: Make) -> None:
+    same, other = make(revealed_strength=CONFIG.strength), make(revealed_strength=20.0)
+    assert not step(same).moved_after_reveal
+    assert step(other).moved_after_reveal
+    other.reveal_test()
+    assert other.revealed_strength == 20.0, "the first one counts"

@@ -53,6 +53,14 @@ def test_slope_of_the_gini_penalty_is_that_of_the_pairwise_definition() -> None:
     assert float(value.value) == pytest.approx(-float(pairwise_gini(a.detach())), abs=1e-14)
 
 
+@given(nonnegative)
+def test_the_gini_penalty_is_half_of_the_printed_one(values: list[float]) -> None:
+    a = torch.tensor(values, dtype=torch.float64)
+    printed = -(a[:, None] - a[None, :]).abs().sum() / (len(a) * a.sum())
+    value = PENALTIES["gini"].at_profile(a)
+    assert float(value.value) == pytest.approx(float(printed) / 2, abs=1e-12)
+
+
 @pytest.mark.parametrize("name", list(PENALTIES))
 def test_differentiable_form_agrees_with_the_closed_form(name: str) -> None:
     penalty = find_penalty(name)

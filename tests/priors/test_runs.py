@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from xdnn_core.priors.live_state import (
     TopFeature,
 )
 from xdnn_core.priors.methods import PriorMethod
-from xdnn_core.priors.runs import RunStore, RunStoreError, data_folder, run_to_csv, run_to_json
+from xdnn_core.priors.run_export import reveal_note, run_to_csv, run_to_json
+from xdnn_core.priors.runs import RunStore, RunStoreError, data_folder
 
 NAN = float("nan")
 CURVE = MethodCurve(
@@ -168,3 +170,42 @@ def test_the_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("XDNN_DATA", str(tmp_path / "mine"))
     assert data_folder() == tmp_path / "mine"
     assert RunStore().path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("revealed", "moved", "note"),
+    [
+        (False, False, "test ROC-AUC not revealed"),
+        (False, True, "test ROC-AUC not revealed, but λ moved after that of an earlier run was"),
+        (True, False, "λ did not move after the test ROC-AUC was revealed"),
+        (True, True, "λ moved after the test ROC-AUC was revealed"),
+    ],
+)
+def test_a_kept_run_says_whether_the_strength_moved_after_the_reveal(
+    path: Path, revealed: bool, moved: bool, note: str
+) -> None:
+    snapshot = replace(SNAPSHOT, test_revealed=revealed, moved_after_reveal=moved)
+    if not revealed:
+        snapshot = replace(snapshot, curves=(CURVE.without_test(),))
+    run = RunStore(path).get(RunStore(path).keep(snapshot).id)
+    assert (run.test_revealed, run.moved_after_reveal) == (revealed, moved)
+    assert reveal_note(run) == reveal_note(snapshot) == note
+    values = json.loads(run_to_json(run))
+    assert values["test_note"] == note
+    assert values["curves"][0]["test_auc"] == (0.6 if revealed else None)
+    lines = list(csv.DictReader(io.StringIO(run_to_csv(run))))
+    assert {line["test_note"] for line in lines} == {note}
+    assert {line["test_auc"] for line in lines} == {"0.6" if revealed else ""}
+
+
+def test_a_run_of_an_earlier_version_opens_and_says_so(path: Path) -> None:
+    store = RunStore(path)
+    run_id = store.keep(SNAPSHOT).id
+    with sqlite3.connect(path) as connection:
+        (content,) = connection.execute("SELECT content FROM runs").fetchone()
+        old = {k: v for k, v in json.loads(content).items() if "reveal" not in k}
+        connection.execute("UPDATE runs SET content = ?", (json.dumps(old),))
+    run = store.get(run_id)
+    assert run.curves[0].test_auc == 0.6
+    assert reveal_note(run) == "kept by an earlier version, which always showed the test ROC-AUC"
+    assert json.loads(run_to_json(run))["moved_after_reveal"] is None

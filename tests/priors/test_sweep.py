@@ -97,6 +97,17 @@ def test_more_replicates_can_be_added_later(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(frame, small_sweep(replicates=4))
 
 
+def test_what_an_earlier_result_has_is_not_trained_again() -> None:
+    known = small_sweep(replicates=4).assign(test_auc=0.125)  # told by it
+    frame = small_sweep(replicates=6, known=known)
+    assert (frame["test_auc"] == 0.125).equals(frame["replicate"] < 4)
+    expected = small_sweep(replicates=6)
+    pd.testing.assert_frame_equal(frame.drop(columns="test_auc"), expected.drop(columns="test_auc"))
+    for other in (SweepConfig(hidden=(8, 4), epochs=7), SweepConfig(hidden=(8, 4), seed=1)):
+        again = small_sweep(replicates=4, config=other, known=known)
+        assert not (again["test_auc"] == 0.125).any(), "other epochs, other seeds"
+
+
 def test_a_kill_loses_no_finished_block(tmp_path: Path) -> None:
     script = (
         "from pathlib import Path\n"

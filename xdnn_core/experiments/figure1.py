@@ -1,6 +1,7 @@
 """Figure 1 of the paper: what attribution priors do for a small tabular network.
 
     python -m xdnn_core figure1 --cohort nhefs --replicates 200
+    python -m xdnn_core figure1 --summarise FILE
 
 Left panel: test ROC-AUC of every method at the strength that validation chose. Right panel:
 Expected Gradients against the number k of references, beside X-Gradient with its one gradient.
@@ -20,12 +21,10 @@ from tqdm import tqdm
 from xdnn_core.data.cohort import Cohort
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.device import resolve_device
-from xdnn_core.experiments.figure1_summary import (
-    FIGURE_METHODS,
-    describe,
-    save_results,
-    summarise,
-)
+from xdnn_core.errors import UserError
+from xdnn_core.experiments.figure1_differences import FIGURE_METHODS
+from xdnn_core.experiments.figure1_summary import load_results, save_results, summarise
+from xdnn_core.experiments.figure1_words import describe
 from xdnn_core.priors.sweep import (
     PAPER_STRENGTHS,
     SweepProgress,
@@ -44,10 +43,12 @@ def run_figure1(
     *,
     folder: Path | None = None,
     references: tuple[int, ...] = REFERENCES,
+    strengths: Sequence[float] = PAPER_STRENGTHS,
     config: SweepConfig | None = None,
     device: str | None = None,
     workers: int | None = None,
     progress: SweepProgress | None = None,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Train everything the figure needs.
 
@@ -56,7 +57,7 @@ def run_figure1(
 
     Parameters
     ----------
-    cohort, replicates, folder, config, device, workers, progress
+    cohort, replicates, folder, strengths, config, device, workers, progress, known
         As in `run_sweep`; the progress is over both parts.
     references
         k of the right panel; 1 is always trained.
@@ -70,7 +71,7 @@ def run_figure1(
     """
     config = config or SweepConfig()
     more = [f"expected_gradients:{k}" for k in references if k > 1]
-    first = sweep_cost(cohort, FIGURE_METHODS, PAPER_STRENGTHS, replicates, config)
+    first = sweep_cost(cohort, FIGURE_METHODS, strengths, replicates, config)
     total = first + (sweep_cost(cohort, more, [1.0], replicates, config) if more else 0.0)
 
     def part(before: float) -> SweepProgress:
@@ -80,13 +81,13 @@ def run_figure1(
 
         return report
 
-    def sweep(methods: Sequence[str], strengths: Sequence[float], before: float) -> pd.DataFrame:
+    def sweep(methods: Sequence[str], at: Sequence[float], before: float) -> pd.DataFrame:
         return run_sweep(
-            cohort, methods, strengths, replicates, folder=folder, config=config, device=device,
-            workers=workers, progress=part(before),
+            cohort, methods, at, replicates, folder=folder, config=config, device=device,
+            workers=workers, progress=part(before), known=known,
         )  # fmt: skip
 
-    results = sweep(FIGURE_METHODS, PAPER_STRENGTHS, 0.0)
+    results = sweep(FIGURE_METHODS, strengths, 0.0)
     strength = choose_strengths(results)["expected_gradients:1"]
     if not more or math.isnan(strength):  # NaN: no replicate has a validation score
         return results
@@ -106,6 +107,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--references", type=int, nargs="*", default=list(REFERENCES),
         help="k of Expected Gradients (default: 1 2 4 … 128)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strengths", type=float, nargs="+", default=list(PAPER_STRENGTHS), metavar="λ",
+        help="to choose from (default: the paper's 0.01 0.1 1 10 100)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--known", type=Path, metavar="FILE",
+        help="an earlier result for this cohort: what it has is not trained again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--summarise", type=Path, metavar="FILE",
+        help="train nothing: summarise the per-replicate results of this file anew, in place",
     )  # fmt: skip
     parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
     parser.add_argument("--workers", type=int, help="cores to use (default: all)")
@@ -139,20 +152,40 @@ class _ProgressBar:
         self._bar.refresh()
 
 
+def _known_results(file: Path, cohort: Cohort) -> pd.DataFrame:
+    """The results of an earlier run of the command for this cohort."""
+    results, figure = load_results(file)
+    mine = (cohort.name, cohort.outcome, len(cohort), cohort.features.shape[1])
+    if (figure.cohort, figure.outcome, figure.rows, figure.features) != mine:
+        raise UserError(
+            f"{file.name} is of {figure.cohort_title} ({figure.rows} × {figure.features}, outcome "
+            f"{figure.outcome}); give a result for {cohort.title} or leave --known out."
+        )
+    return results
+
+
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core figure1``; returns the exit status."""
+    if args.summarise:
+        results, figure = load_results(args.summarise)
+        save_results(args.summarise, results, figure)
+        print(describe(figure))
+        return 0
     cohort = load_cohort(args.cohort, args.outcome)
     out = args.out or Path("out") / f"figure1-{cohort.name}.parquet"
+    known = _known_results(args.known, cohort) if args.known else None
     with _ProgressBar() as bar:
         results = run_figure1(
             cohort,
             args.replicates,
             folder=args.work or Path("out") / "figure1" / cohort.name,
             references=tuple(args.references),
+            strengths=args.strengths,
             config=SweepConfig(epochs=args.epochs, seed=args.seed),
             device=args.device,
             workers=args.workers,
             progress=bar.show,
+            known=known,
         )
     figure = summarise(results, cohort, resolve_device(args.device))
     save_results(out, results, figure)

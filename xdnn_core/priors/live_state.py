@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from xdnn_core.errors import UserError
@@ -200,7 +200,7 @@ class MethodCurve:
         Mean over replicates of that ROC-AUC.
     test_auc, test_band
         Test ROC-AUC at each replicate's best epoch: mean and half the width of its 95 % band;
-        NaN until first computed.
+        NaN until first computed, and in what the trainer shows until it is revealed.
     test_replicates
         How many replicates that mean is over.
     test_is_current
@@ -230,6 +230,11 @@ class MethodCurve:
     test_is_current: bool = False
     without_validation: int = 0
     zero_attributions: int = 0
+
+    def without_test(self) -> MethodCurve:
+        """The same without anything that comes from test rows."""
+        nan = float("nan")
+        return replace(self, test_auc=nan, test_band=nan, test_replicates=0, test_is_current=False)
 
 
 @dataclass(frozen=True)
@@ -263,6 +268,11 @@ class Snapshot:
         Recent pace; 0 while not training.
     error
         What went wrong, when failed.
+    test_revealed
+        Whether the curves hold test scores; they do once `LiveTrainer.reveal_test` was called.
+    moved_after_reveal
+        Whether an epoch was trained with another λ than the one that was set when a test
+        ROC-AUC of this cohort was first revealed, in this run or in one before it.
     """
 
     version: int
@@ -279,6 +289,8 @@ class Snapshot:
     seconds: float = 0.0
     epochs_per_second: float = 0.0
     error: str = ""
+    test_revealed: bool = False
+    moved_after_reveal: bool = False
 
     @property
     def seconds_left(self) -> float:

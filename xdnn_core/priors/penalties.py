@@ -104,7 +104,11 @@ def _sort_coefficients(features: int, like: Tensor) -> Tensor:
 
 
 def _negative_gini(values: Tensor) -> PenaltyValue:
-    """−G and its slope: dG/da_(i) = (2i − d − 1)/(d Σa) − G/Σa."""
+    """−G and its slope: dG/da_(i) = (2i − d − 1)/(d Σa) − G/Σa.
+
+    The printed penalty is Ω = −Σ_ij |a_i − a_j| / (d Σa) = −2G (Erion et al. 2021, Section 4.3);
+    this is half of it, as in the published code, so λ·(−G) is what λ/2 times the printed Ω is.
+    """
     features = values.shape[-1]
     total = values.sum(dim=-1, keepdim=True)  # (..., 1)
     undefined = total <= _floor(values.dtype)

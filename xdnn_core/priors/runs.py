@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -40,10 +38,6 @@ CREATE TABLE IF NOT EXISTS runs (
     content TEXT NOT NULL
 )
 """
-_CSV_COLUMNS: Final = (
-    "run", "cohort", "method", "epoch", "strength", "validation_auc_mean", "validation_auc_low",
-    "validation_auc_high", "loss", "penalty", "gini", "test_auc", "test_band",
-)  # fmt: skip
 
 
 class RunStoreError(UserError):
@@ -73,7 +67,12 @@ class KeptRun:
     marks
         Changes of λ on the way.
     curves
-        One a method.
+        One a method; without test scores unless they were revealed.
+    test_revealed
+        Whether the test ROC-AUC was revealed before the run was kept.
+    moved_after_reveal
+        Whether λ was moved after a test ROC-AUC of the cohort was first revealed, see `Snapshot`;
+        None if it is not known: earlier versions always showed the test ROC-AUC.
     """
 
     id: str
@@ -87,6 +86,8 @@ class KeptRun:
     strength: float
     marks: tuple[StrengthMark, ...]
     curves: tuple[MethodCurve, ...]
+    test_revealed: bool = True
+    moved_after_reveal: bool | None = None
 
 
 def data_folder() -> Path:
@@ -152,6 +153,8 @@ class RunStore:
             strength=strengths[-1],
             marks=tuple(mark for mark in snapshot.marks if mark.epoch < len(strengths)),
             curves=snapshot.curves,
+            test_revealed=snapshot.test_revealed,
+            moved_after_reveal=snapshot.moved_after_reveal,
         )
         self.restore(run)
         return run
@@ -164,10 +167,11 @@ class RunStore:
         run
             From `get` or `runs`, before it was deleted.
         """
+        content = json.dumps(run_values(run), allow_nan=False, ensure_ascii=False)
         with self._connection() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                (run.id, self.owner, run.name, run.created, run.cohort, _to_json(run)),
+                (run.id, self.owner, run.name, run.created, run.cohort, content),
             )
 
     def names(self) -> dict[str, str]:
@@ -252,33 +256,6 @@ class RunStore:
         )
 
 
-def run_to_json(run: KeptRun) -> str:
-    """A run with its whole configuration as JSON; what is not defined is null."""
-    return _to_json(run, indent=1)
-
-
-def run_to_csv(run: KeptRun) -> str:
-    """A run's curves as CSV, one line a method and epoch; what is not defined is empty."""
-    file = io.StringIO()
-    name, cohort = _plain(run.name), _plain(run.cohort_title)
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
-    for curve in run.curves:
-        for i, epoch in enumerate(curve.epochs):
-            numbers = (
-                curve.strengths[i], curve.auc_mean[i], curve.auc_low[i], curve.auc_high[i],
-                curve.loss[i], curve.penalty[i], curve.gini[i], curve.test_auc, curve.test_band,
-            )  # fmt: skip
-            cells = ["" if math.isnan(number) else repr(number) for number in numbers]
-            writer.writerow([name, cohort, curve.method, epoch, *cells])
-    return file.getvalue()
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME:
@@ -290,9 +267,10 @@ def _gone() -> RunStoreError:
     return RunStoreError("There is no such kept run; it may have been deleted in another window.")
 
 
-def _to_json(run: KeptRun, indent: int | None = None) -> str:
-    values = asdict(run) | {"config": run.config.to_dict()}
-    return json.dumps(_without_nan(values), allow_nan=False, ensure_ascii=False, indent=indent)
+def run_values(run: KeptRun) -> dict[str, Any]:
+    """A run as plain values for JSON, which has no NaN: what is not defined is None."""
+    values: dict[str, Any] = _without_nan(asdict(run) | {"config": run.config.to_dict()})
+    return values
 
 
 def _without_nan(value: Any) -> Any:
@@ -307,7 +285,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _from_row(run_id: str, name: str, content: str) -> KeptRun:
-    """Read back what `_to_json` wrote; the name in the table is the current one."""
+    """Read back what `run_values` gave; the name in the table is the current one."""
     values = json.loads(content)
     return KeptRun(
         **values

@@ -44,6 +44,7 @@ def run_sweep(
     block: int | None = None,
     workers: int | None = None,
     progress: SweepProgress | None = None,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Train every method at every strength on the same random splits.
 
@@ -70,6 +71,9 @@ def run_sweep(
     progress
         Called with (cost done, cost in all, what was finished), cost in multiply-adds; may
         raise to cancel.
+    known
+        From an earlier `run_sweep` of the same cohort with the same config but for seed and
+        epochs, which are looked at: what it has is not trained again.
 
     Returns
     -------
@@ -94,7 +98,11 @@ def run_sweep(
     if folder is not None:
         claim_folder(folder, asdict(config) | {"cohort": cohort.fingerprint}, "sweep.json")
     total = sum(_cost(cell, cohort, config) for cell in cells)
-    results = {cell: frame for cell in cells if (frame := _stored(folder, cell)) is not None}
+    results: dict[Cell, pd.DataFrame] = {}
+    for cell in cells:
+        frame = _known(known, cell, config) if known is not None else None
+        if frame is not None or (frame := _stored(folder, cell)) is not None:
+            results[cell] = frame
     done = sum(_cost(cell, cohort, config) for cell in results)
     if progress is not None and results:
         progress(done, total, f"{len(results)} finished blocks found")
@@ -176,6 +184,20 @@ def _stored(folder: Path | None, cell: Cell) -> pd.DataFrame | None:
     if folder is None or not (folder / cell.file_name).is_file():
         return None
     return pd.read_parquet(folder / cell.file_name)
+
+
+def _known(known: pd.DataFrame, cell: Cell, config: SweepConfig) -> pd.DataFrame | None:
+    """The rows of a block, if an earlier sweep has them all."""
+    replicates = range(cell.first, cell.last)
+    rows = known[
+        (known["method"] == cell.method.name)
+        & (known["samples"] == cell.method.samples)
+        & (known["strength"] == cell.strength)
+        & known["replicate"].isin(replicates)
+        & (known["seed"] == config.seed + known["replicate"])
+        & (known["epochs"] == config.epochs)
+    ]
+    return rows if len(rows) == len(replicates) else None
 
 
 def _cost(cell: Cell, cohort: Cohort, config: SweepConfig) -> float:

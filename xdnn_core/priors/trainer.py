@@ -1,5 +1,7 @@
 """Live training: a thread that trains, and an immutable snapshot of it at any moment.
 
+Snapshots hold no test score until `reveal_test`: who steers λ by it has trained on the test rows.
+
 The thread knows nothing of the screen. Commands only set flags that it reads between tiles of
 replicates, so each returns at once and takes effect within a fraction of an epoch.
 """
@@ -20,6 +22,7 @@ from xdnn_core.priors.ensemble import ShouldStop
 from xdnn_core.priors.live_curve import LiveCurve, require_memory
 from xdnn_core.priors.live_state import (
     LiveConfig,
+    MethodCurve,
     Snapshot,
     State,
     StrengthMark,
@@ -47,6 +50,9 @@ class LiveTrainer:
         Where to train; None for the best at hand.
     slots
         Places to train in, shared with other trainers.
+    revealed_strength
+        λ at which a test ROC-AUC of this cohort was first revealed by an earlier trainer; None
+        if it never was.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class LiveTrainer:
         config: LiveConfig | None = None,
         device: torch.device | str | None = None,
         slots: TrainingSlots = SLOTS,
+        revealed_strength: float | None = None,
     ) -> None:
         config = config or LiveConfig()
         self._cohort = cohort
@@ -70,10 +77,14 @@ class LiveTrainer:
         self._new_config: LiveConfig | None = None
         self._strength = config.strength
         self._marks: list[StrengthMark] = []
+        self._revealed = False  # in this run
+        self._revealed_strength = revealed_strength
+        self._tested_curves: tuple[MethodCurve, ...] = ()  # with their test scores
         # The run, owned by the thread.
         self._config = config
         self._curves: list[LiveCurve] = []
         self._round_strength: float | None = None  # λ of the epoch under way
+        self._moved = False  # an epoch had another λ than the one the test was revealed at
         self._next_epoch = 0  # the first one a new λ acts on
         self._seconds = 0.0
         self._ticks: list[float] = []
@@ -153,6 +164,26 @@ class LiveTrainer:
             )
             self._wake.notify_all()
 
+    def reveal_test(self) -> None:
+        """Show the test ROC-AUC of this run from now on, and note λ; a reset hides it again."""
+        with self._wake:
+            if self._revealed:
+                return
+            self._revealed = True
+            if self._revealed_strength is None:
+                self._revealed_strength = self._strength
+            self._snapshot = replace(
+                self._snapshot,
+                version=self._snapshot.version + 1,
+                curves=self._tested_curves,
+                test_revealed=True,
+            )
+
+    @property
+    def revealed_strength(self) -> float | None:
+        """λ at which a test ROC-AUC of this cohort was first revealed; None if it never was."""
+        return self._revealed_strength
+
     def adjust(self, epochs: int, epochs_per_second: float | None) -> None:
         """Change how long and how fast the run goes on; what is trained stays as it is.
 
@@ -224,6 +255,7 @@ class LiveTrainer:
         self._strength = self._new_config.strength
         self._marks = []
         self._next_epoch = 0
+        self._revealed, self._moved, self._tested_curves = False, False, ()
         version = self._snapshot.version + 1
         state: State = "stopped" if self._stopped else "ready"
         self._snapshot = self._blank(state, version, self._new_config)
@@ -344,6 +376,8 @@ class LiveTrainer:
             if self._round_strength is None:
                 self._round_strength = self._strength
                 self._next_epoch = self._epoch + 1
+                if self._revealed_strength not in (None, self._round_strength):
+                    self._moved = True
         while (curve := self._behind()) is not None:
             curve.ensemble.strength = self._round_strength
             if not curve.step(self._interrupted):
@@ -393,6 +427,8 @@ class LiveTrainer:
             cohort_title=self._cohort.title,
             outcome=self._cohort.outcome,
             strength=self._strength,
+            test_revealed=self._revealed,
+            moved_after_reveal=self._moved,
         )
 
     def _tell_waiting(self, ahead: int) -> None:
@@ -405,6 +441,9 @@ class LiveTrainer:
                 if state not in ("stopped", "failed"):
                     return
                 curves = ()
+            self._tested_curves = curves
+            if not self._revealed:
+                curves = tuple(curve.without_test() for curve in curves)
             span = self._ticks[-1] - self._ticks[0] if len(self._ticks) > 1 else 0.0
             self._snapshot = replace(
                 self._blank(state, self._snapshot.version + 1, self._new_config),

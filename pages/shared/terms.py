@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import streamlit as st
 
-_IG_SOURCE = "Sundararajan et al. 2017, *Axiomatic Attribution for Deep Networks*"
-_EG_SOURCE = (
-    "Erion et al. 2021, *Improving Performance of Deep Learning Models with Axiomatic "
-    "Attribution Priors and Expected Gradients*"
-)
-_X_SOURCE = "Hesse et al. 2021, *Fast Axiomatic Attribution for Neural Networks*"
+from pages.shared.term import FULL_SOURCE, IG_SOURCE, X_SOURCE, Term
+from pages.shared.training_terms import TRAINING_TERMS
 
-_FULL_SOURCE = (
-    "Srinivas and Fleuret 2019, *Full-Gradient Representation for Neural Network Visualization*"
-)
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word of the screen explained."""
-
-    name: str
-    meaning: str
-    formula: str
-    source: str
-
-
-TERMS = {
+TERMS = TRAINING_TERMS | {
     "input_x_gradient": Term(
         "Input×Gradient",
         "Each pixel times the slope of the target logit at the image. One gradient; it misses "
@@ -42,7 +21,7 @@ TERMS = {
         "path, so one gradient is exact Integrated Gradients with the zero baseline.",
         r"F(\alpha x)=\alpha F(x)\ \Rightarrow\ "
         r"\mathrm{IG}_i(x) = x_i \,\frac{\partial F(x)}{\partial x_i}",
-        _X_SOURCE + ", Equation 4",
+        X_SOURCE + ", Equation 4",
     ),
     "integrated_gradients": Term(
         "Integrated Gradients",
@@ -50,33 +29,33 @@ TERMS = {
         "far each pixel moves. The values sum to F(x) − F(x′).",
         r"\mathrm{IG}_i = (x_i-x'_i)\int_0^1 "
         r"\frac{\partial F(x'+t(x-x'))}{\partial x_i}\,dt",
-        _IG_SOURCE + ", Equation 1",
+        IG_SOURCE + ", Equation 1",
     ),
     "difference": Term(
         "Difference",
         "The single-gradient attribution minus Integrated Gradients, on the same colour scale.",
         r"\Delta_i = x_i\,\frac{\partial F(x)}{\partial x_i} - \mathrm{IG}_i",
-        _X_SOURCE + ", Section 4.1",
+        X_SOURCE + ", Section 4.1",
     ),
     "gradient_calls": Term(
         "Gradient calls",
         "How often the network was run forwards and backwards.",
         r"n",
-        _IG_SOURCE + ", Section 5",
+        IG_SOURCE + ", Section 5",
     ),
     "completeness_gap": Term(
         "Completeness gap",
         "How far the sum of all values is from the change of the logit. It is no measure of "
         "convergence: errors of opposite sign cancel in the sum.",
         r"\frac{\left|\sum_i A_i-(F(x)-F(x'))\right|}{\left|F(x)-F(x')\right|}",
-        _IG_SOURCE + ", Completeness",
+        IG_SOURCE + ", Completeness",
     ),
     "distance": Term(
         "Distance to IG",
         "Sum of absolute differences to Integrated Gradients, relative to its size.",
         r"\frac{\lVert A-\mathrm{IG}\rVert_1}{\lVert \mathrm{IG}\rVert_1}",
         "its mean over images stands in for the mean absolute relative difference (MARD) of "
-        + _X_SOURCE
+        + X_SOURCE
         + ", Equation 14, which averages |A − IG|/|IG| element by element",
     ),
     "estimated_error": Term(
@@ -94,7 +73,7 @@ TERMS = {
         "of the mean image: what the network says before it sees anything.",
         r"F(x)=\sum_i x_i\frac{\partial F}{\partial x_i}"
         r"+\sum_l\sum_j b_{lj}\frac{\partial F}{\partial b_{lj}}",
-        _FULL_SOURCE,
+        FULL_SOURCE,
     ),
     "biases": Term(
         "Biases",
@@ -102,7 +81,7 @@ TERMS = {
         "channels and layers. A position stands for its part of the image, over which its value "
         "is spread evenly. Fully connected layers have no positions and are not on the map.",
         r"\sum_l\sum_c b_{lc}\,\frac{\partial F}{\partial z_{lc}}",
-        _FULL_SOURCE,
+        FULL_SOURCE,
     ),
     "bias_part": Term(
         "Bias part",
@@ -110,7 +89,7 @@ TERMS = {
         "against the class, it is more than 100 %.",
         r"\frac{\sum_l\sum_j b_{lj}\,\partial F/\partial b_{lj}}{F(x)}"
         r"=1-\frac{\sum_i x_i\,\partial F/\partial x_i}{F(x)}",
-        _FULL_SOURCE,
+        FULL_SOURCE,
     ),
     "half_distance": Term(
         "Half distance",
@@ -127,7 +106,7 @@ TERMS = {
         "is asked again. KPM and KNM score the target logit, KAM and RAM top-1 accuracy in per "
         "cent. Shown is the area under the curve over the kept share of pixels.",
         r"\int_0^1 s(f)\,df",
-        _X_SOURCE + ", Section 4.2 and Table 3; Lundberg et al. 2020",
+        X_SOURCE + ", Section 4.2 and Table 3; Lundberg et al. 2020",
     ),
     "insertion_deletion": Term(
         "Insertion, deletion",
@@ -149,7 +128,7 @@ TERMS = {
         "a prior on the same network, and to the step with X-Gradient, which is trained on the "
         "network without its biases.",
         r"\nabla_\theta\left(\mathcal{L}+\lambda\,\Omega(A)\right)",
-        _X_SOURCE + ", Section B.3",
+        X_SOURCE + ", Section B.3",
     ),
     "captum": Term(
         "Agrees with Captum",
@@ -169,7 +148,7 @@ TERMS = {
         "Where the path begins. Zero is the mean image, since inputs are normalised; X-Gradient "
         "is exact for this one only.",
         r"x'",
-        _IG_SOURCE + ", Section 2",
+        IG_SOURCE + ", Section 2",
     ),
     "rule": Term(
         "Rule",
@@ -177,7 +156,7 @@ TERMS = {
         "which no rule of high order can follow; on AlexNet we measured 1/n for every rule. "
         "Graded puts more points near the baseline.",
         r"\int_0^1 g(t)\,dt \approx \sum_{i=1}^n w_i\,g(t_i)",
-        _IG_SOURCE + ", Section 5; graded: points (i/n)^1.5, a choice of this app",
+        IG_SOURCE + ", Section 5; graded: points (i/n)^1.5, a choice of this app",
     ),
     "scale": Term(
         "Colour scale",
@@ -192,7 +171,7 @@ TERMS = {
         "The normalised image times α: 0 is the mean image, 1 the photograph. Where F(αx) = αF(x), "
         "contrast can change no prediction and no attribution but in size.",
         r"\alpha x,\quad \mathrm{IG}(\alpha x) = x\int_0^{\alpha} \nabla F(tx)\,dt",
-        _X_SOURCE + ", Figure 2",
+        X_SOURCE + ", Figure 2",
     ),
     "fixed_target": Term(
         "Fixed target",
@@ -212,122 +191,51 @@ TERMS = {
         "How fast the target logit rises along the straight path from the mean image (t = 0) to "
         "the photograph (t = 1). Its area is what Integrated Gradients shares out among pixels.",
         r"\int_0^1 \langle\nabla F(tx), x\rangle\,dt = F(x)-F(0)",
-        _IG_SOURCE + ", Proposition 1",
-    ),
-    "roc_auc": Term(
-        "ROC-AUC",
-        "How likely the network gives a random person with the outcome a higher score than one "
-        "without it; ties count half. 0.5 is guessing. Validation rows choose, test rows are only "
-        "reported; the band is the 95 % confidence interval of the mean over replicates.",
-        r"P\left(F(x^+)>F(x^-)\right)+\tfrac12 P\left(F(x^+)=F(x^-)\right)",
-        "Hanley and McNeil 1982",
-    ),
-    "strength": Term(
-        "λ, weight of the penalty",
-        "How much a sparse attribution counts against a good prediction. It may be changed while "
-        "training: a vertical line shows from which epoch. Off is λ = 0: the penalty is measured, "
-        "not trained with. With the Gini penalty, Ω is half of the one printed in the paper: λ "
-        "here weighs as much as λ/2 there.",
-        r"\mathcal{L} + \lambda\,\Omega(A)",
-        _EG_SOURCE + ", Equation 1",
-    ),
-    "penalty": Term(
-        "Penalty Ω",
-        "What training makes small besides the loss, not multiplied by λ. Either the negative "
-        "Gini coefficient of the mean absolute attributions, which favours few features, or their "
-        "mean, which favours small attributions. The paper prints −2G for the first; the authors' "
-        "code, and this app, take −G, half of it.",
-        r"\Omega = -G(a)\quad\text{or}\quad\Omega=\tfrac1d\textstyle\sum_j a_j,"
-        r"\qquad a_j=\tfrac1n\sum_i|A_{ij}|",
-        _EG_SOURCE + ", Section 4.3",
-    ),
-    "training_loss": Term(
-        "Training loss",
-        "Cross-entropy on the training rows alone, without the penalty, mean over replicates.",
-        r"\mathcal{L}=-\tfrac1n\textstyle\sum_i y_i\log p_i+(1-y_i)\log(1-p_i)",
-        "standard",
-    ),
-    "gini": Term(
-        "Gini of the attributions",
-        "How unequally the features share the attribution: 0 if all have the same, towards 1 if "
-        "few have it all. High is sparse.",
-        r"G(a)=\frac{\sum_{i,j}|a_i-a_j|}{2\,d\sum_j a_j}",
-        "Hurley and Rickard 2009; " + _EG_SOURCE,
-    ),
-    "mean_attribution": Term(
-        "Mean |attribution|",
-        "How much a feature moves the logit, in absolute value, mean over training rows and "
-        "replicates. The share is of the sum over all features.",
-        r"a_j=\tfrac1n\textstyle\sum_i|A_{ij}|",
-        _EG_SOURCE + ", Section 4.3",
-    ),
-    "best_epoch": Term(
-        "Best epoch",
-        "Every replicate is scored at the epoch with its best validation ROC-AUC. Shown: mean "
-        "over replicates, for test rows with half the width of its 95 % confidence interval. They "
-        "stay hidden until you ask, so that λ is chosen without them; the validation ROC-AUC at "
-        "its own best epoch is too high for that reason.",
-        r"e^*=\arg\max_e \mathrm{AUC}_{\text{validation}}(e)",
-        _X_SOURCE + ", Section 4.3",
-    ),
-    "replicate": Term(
-        "Replicate",
-        "One random split with random initial weights: 100 rows to train, 100 to validate, the "
-        "rest to test. All replicates train side by side, each from its own seed.",
-        r"\text{seed}_r=\text{seed}+r",
-        _EG_SOURCE + ", Section 4.3",
-    ),
-    "references": Term(
-        "References k",
-        "Expected Gradients averages over k training rows as baselines, each at one random point "
-        "of the path. More cost more and vary less.",
-        r"\mathrm{EG}_i=\mathbb{E}_{x'\sim D,\,t\sim U(0,1)}\left[(x_i-x'_i)"
-        r"\,\frac{\partial F(x'+t(x-x'))}{\partial x_i}\right]",
-        _EG_SOURCE + ", Equation 2",
+        IG_SOURCE + ", Proposition 1",
     ),
     "sensitivity_a": Term(
         "Sensitivity (a)",
         "If input and baseline differ in one feature only and F differs, that feature's "
         "attribution is not 0; it may be negative.",
         r"x_j = x'_j\ (j \ne i),\ F(x)\ne F(x')\ \Rightarrow\ A_i \ne 0",
-        _IG_SOURCE + ", Section 2.1",
+        IG_SOURCE + ", Section 2.1",
     ),
     "sensitivity_b": Term(
         "Sensitivity (b)",
         "A feature that F does not depend on gets nothing.",
         r"\frac{\partial F}{\partial x_i}\equiv 0\ \Rightarrow\ A_i = 0",
-        _IG_SOURCE + ", Section 3, after Friedman 2004",
+        IG_SOURCE + ", Section 3, after Friedman 2004",
     ),
     "implementation_invariance": Term(
         "Implementation invariance",
         "Networks that compute the same function get the same attribution, however they are built.",
         r"F(x)=G(x)\ \text{for all}\ x\ \Rightarrow\ A^F = A^G",
-        _IG_SOURCE + ", Section 2.2",
+        IG_SOURCE + ", Section 2.2",
     ),
     "completeness": Term(
         "Completeness",
         "The attributions share out the change of the output from the baseline to the input.",
         r"\textstyle\sum_i A_i = F(x)-F(x')",
-        _IG_SOURCE + ", Section 3",
+        IG_SOURCE + ", Section 3",
     ),
     "linearity": Term(
         "Linearity",
         "The attribution of a weighted sum of networks is the weighted sum of their attributions.",
         r"A^{aF+bG} = a\,A^F + b\,A^G",
-        _IG_SOURCE + ", Section 3",
+        IG_SOURCE + ", Section 3",
     ),
     "symmetry_preserving": Term(
         "Symmetry",
         "Two features that F cannot tell apart get the same where their values are the same.",
         r"F(x_i,x_j)=F(x_j,x_i),\ x_i=x_j,\ x'_i=x'_j\ \Rightarrow\ A_i=A_j",
-        _IG_SOURCE + ", Section 4",
+        IG_SOURCE + ", Section 4",
     ),
     "homogeneity": Term(
         "Nonnegative homogeneity",
         "Scaling the input scales the attribution. It holds for every network only if F itself "
         "scales, F(αx) = αF(x).",
         r"A(\alpha x) = \alpha\,A(x),\quad \alpha \ge 0",
-        "for F: " + _X_SOURCE + ", Definition 3.3; for attributions: a design choice of this app",
+        "for F: " + X_SOURCE + ", Definition 3.3; for attributions: a design choice of this app",
     ),
 }
 

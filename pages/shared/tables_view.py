@@ -152,8 +152,9 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
         with st.container(border=True):
             _grid(view.table2_pairs(table))
             st.caption(
-                "95 % bootstrap intervals over the images, of these trained networks. Right alone: "
-                "images that the regular and the X network alone name right."
+                "95 % bootstrap intervals over the images, of these trained networks; other seeds "
+                "differ as the pairs do. Right alone: images that the regular and the X network "
+                "alone name right."
             )
     with st.expander("How the networks were trained"):
         st.markdown("  \n".join(f"**{plain(row.title)}**: {row.recipe}" for row in table.networks))

@@ -51,7 +51,10 @@ def table2(top1: Difference) -> Table2:
 def test_table2_in_words_and_cells() -> None:
     table = table2(Difference(-0.01, -0.019, -0.001))
     said = view.table2_answer(table)
-    assert "Without biases accuracy is lower: top-1 **−1.0 points (95\u00a0% interval" in said
+    assert (
+        "Without biases these networks' accuracy is lower: top-1 **−1.0 points (95\u00a0% interval"
+        in said
+    )
     assert "−1.9 to −0.1)** on 1,234 images" in said
     assert "Input×Gradient with biases is **84\u00a0%** from" in said
     assert "X-Gradient without biases is **4e-4\u00a0%** from" in said
@@ -67,9 +70,16 @@ def test_table2_in_words_and_cells() -> None:
 
 def test_table2_states_no_order_without_an_interval_that_shows_it() -> None:
     said = view.table2_answer(table2(Difference(-0.005, -0.012, 0.002)))
-    assert "no difference in accuracy is established" in said
+    assert "no difference in the accuracy of these networks is established" in said
     assert "lower" not in said
     assert "accuracy is higher" in view.table2_answer(table2(Difference(0.01, 0.002, 0.02)))
+
+
+def test_several_pairs_are_told_one_by_one() -> None:
+    one = table2(Difference(-0.01, -0.019, -0.001))
+    rise, fall = (table2(Difference(value, -0.1, 0.1)).pairs[0] for value in (0.005, -0.017))
+    said = view.table2_answer(replace(one, pairs=(*one.pairs, rise, fall)))
+    assert "on 1,234 images, pair by pair +0.5, −1.7; mean per class" in said
 
 
 def test_table3_says_where_one_gradient_is_enough() -> None:

@@ -75,7 +75,7 @@ def table2_answer(table: Table2) -> str:
     """The sentences that matter about Table 2, with their numbers."""
     said = []
     if table.pairs:
-        said.append(_accuracy_answer(table.pairs[0], table.provenance.images))
+        said.append(_accuracy_answer(table.pairs, table.provenance.images))
     for is_xdnn in (False, True):
         rows = [row for row in table.networks if row.is_xdnn == is_xdnn]
         if rows:
@@ -87,16 +87,19 @@ def table2_answer(table: Table2) -> str:
     return " ".join(said)
 
 
-def _accuracy_answer(pair: PairRow, images: int) -> str:
-    """Whether accuracy differs without biases, and by how much."""
-    top1 = pair.accuracy.top1
+def _accuracy_answer(pairs: Sequence[PairRow], images: int) -> str:
+    """Whether accuracy differs without biases, by how much, and how much pairs differ in that."""
+    first, *each = pairs  # with several pairs, their mean comes first
+    top1 = first.accuracy.top1
     if top1.low <= 0 <= top1.high:
-        sure = "no difference in accuracy is established"
+        sure = "no difference in the accuracy of these networks is established"
     else:
-        sure = f"accuracy is {'higher' if top1.value > 0 else 'lower'}"
+        sure = f"these networks' accuracy is {'higher' if top1.value > 0 else 'lower'}"
+    by_pair = ", ".join(signed(100 * pair.accuracy.top1.value, 1) for pair in each)
     return (
-        f"Without biases {sure}: top-1 **{_difference(top1)}** on {images:,} images, mean per "
-        f"class {_difference(pair.accuracy.mean_per_class)}."
+        f"Without biases {sure}: top-1 **{_difference(top1)}** on {images:,} images"
+        + (f", pair by pair {by_pair}" if each else "")
+        + f"; mean per class {_difference(first.accuracy.mean_per_class)}."
     )
 
 
@@ -144,13 +147,11 @@ def table2_pairs(table: Table2) -> pd.DataFrame:
             "top-5": [_interval(pair.accuracy.top5) for pair in table.pairs],
             "per class": [_interval(pair.accuracy.mean_per_class) for pair in table.pairs],
             "right alone": [_discordant(pair) for pair in table.pairs],
-            "McNemar p": ["" if p is None else f"{p:.2g}" for p in _p_values(table)],
+            "McNemar p": [
+                "" if (p := pair.accuracy.p) is None else f"{p:.2g}" for pair in table.pairs
+            ],
         }
     )
-
-
-def _p_values(table: Table2) -> list[float | None]:
-    return [pair.accuracy.p for pair in table.pairs]
 
 
 def _interval(found: Difference) -> str:

@@ -9,7 +9,7 @@ from tests.experiments.small_pair import CLASSES, make_images
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.background import BackgroundRun, OneRun, RunStatus, image_sets_in
 from xdnn_core.experiments.published import TABLE2, TABLE3, TABLE3_METRICS
-from xdnn_core.experiments.table3 import QUALITY_METHODS
+from xdnn_core.experiments.table3_summary import QUALITY_METHODS
 
 
 def ended(run: BackgroundRun) -> RunStatus:

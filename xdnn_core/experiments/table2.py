@@ -152,7 +152,7 @@ def _accuracy(values: dict[str, Any]) -> PairedAccuracy:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core table2``."""
-    add_run_arguments(parser, "table2", batch=32)
+    add_run_arguments(parser, "table2", batch=4)
     parser.add_argument(
         "--attributed", type=int, default=_ATTRIBUTED,
         help=f"images that attributions are compared on (default: {_ATTRIBUTED}, evenly over the "

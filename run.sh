@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Start the app on http://localhost:8501. Options go to `streamlit run`, such as --server.port 9000.
+# Serve the app on http://localhost:8501, to this machine only. Options go to `streamlit run`, such
+# as --server.port 9000, or --server.address 0.0.0.0 to share it.
 set -euo pipefail
 cd "$(dirname "$0")"
 . .ci/environment.sh

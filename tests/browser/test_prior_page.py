@@ -115,8 +115,9 @@ def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:
     expect(page.locator(".features")).to_contain_text("*ward* <b>: north")
 
 
-def test_no_network_is_one_sentence(server: str, page: Page) -> None:
-    page.goto(address(server, cohort="NHANES I"))
+def test_no_network_is_one_sentence(start_server: Callable[..., str], page: Page) -> None:
+    nobody_listens = start_server(XDNN_NHANES_URL="http://127.0.0.1:9/no-network")
+    page.goto(address(nobody_listens, cohort="NHANES I"))
     alert = page.get_by_test_id("stAlert")
     expect(alert).to_be_visible()
     assert "Traceback" not in alert.inner_text()

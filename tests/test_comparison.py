@@ -44,6 +44,18 @@ def comparisons(models: list[PretrainedModel], inputs: torch.Tensor) -> list[Com
     return [compare(model, inputs, 5, SETTINGS) for model in models]
 
 
+def test_a_refined_comparison_takes_over_what_one_gradient_tells(
+    models: list[PretrainedModel], inputs: torch.Tensor, comparisons: list[Comparison]
+) -> None:
+    finer = IntegrationSettings(rule="graded", steps=12)
+    for model, coarse in zip(models, comparisons, strict=True):
+        afresh = compare(model, inputs, 5, finer)
+        refined = compare(model, inputs, 5, finer, known=coarse)
+        assert (refined.fast, refined.ledger) == (coarse.fast, coarse.ledger)
+        assert torch.equal(refined.integrated.values, afresh.integrated.values)
+        assert refined.distance == afresh.distance
+
+
 def test_the_shipped_x_network_scales(models: list[PretrainedModel], inputs: torch.Tensor) -> None:
     from xdnn_core.attribution.gradients import x_gradient
     from xdnn_core.homogeneity import inspect_homogeneity

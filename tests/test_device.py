@@ -9,7 +9,6 @@ from xdnn_core import device as devices
 from xdnn_core.device import (
     default_device,
     full_float32,
-    heavy_work,
     memory_budget,
     resolve_device,
     synchronise,
@@ -90,64 +89,6 @@ def test_memory_budget_on_the_cpu(
 
 def test_memory_budget_of_this_machine() -> None:
     assert 0 < memory_budget(CPU) <= 2 * 2**30
-
-
-def test_heavy_work_runs_one_after_the_other() -> None:
-    inside, most = 0, 0
-
-    def work() -> None:
-        nonlocal inside, most
-        for _ in range(200):
-            with heavy_work():
-                inside += 1
-                most = max(most, inside)
-                inside -= 1
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert (inside, most) == (0, 1)
-
-
-def test_heavy_work_lets_the_next_in_after_an_error() -> None:
-    with pytest.raises(RuntimeError, match="broken"), heavy_work():
-        raise RuntimeError("broken")
-    entered = threading.Event()
-
-    def next_one() -> None:
-        with heavy_work():
-            entered.set()
-
-    threading.Thread(target=next_one).start()
-    assert entered.wait(10)
-
-
-class GaveUp(Exception):
-    """Raised by a test while it waits."""
-
-
-def test_who_waits_is_told_and_may_give_up() -> None:
-    asked = []
-
-    def give_up() -> None:
-        asked.append(1)
-        if len(asked) == 2:
-            raise GaveUp
-
-    def try_it() -> None:
-        with pytest.raises(GaveUp), heavy_work(waiting=give_up):
-            asked.append("entered")
-
-    with heavy_work():
-        other = threading.Thread(target=try_it)
-        other.start()
-        other.join(10)
-    assert asked == [1, 1]
-    with heavy_work():
-        asked.clear()
-    assert asked == []
 
 
 def test_synchronise_waits_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ The Compare page, the command line and the figures all read their numbers from h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -145,7 +146,7 @@ def named_target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
 
 def fast_method(model: PretrainedModel) -> str:
     """Name of the single-gradient method that suits a network."""
-    return "x_gradient" if model.is_xdnn else "input_x_gradient"
+    return _fast_attribution(model).__name__
 
 
 def compare(
@@ -155,6 +156,7 @@ def compare(
     settings: IntegrationSettings,
     progress: Progress | None = None,
     chunk: int | None = None,
+    known: Comparison | None = None,
 ) -> Comparison:
     """Attribute one image by one gradient and by Integrated Gradients.
 
@@ -172,6 +174,9 @@ def compare(
         Called with (points done, steps) after every chunk; may raise to cancel.
     chunk
         Rows a gradient call; None chooses by the memory budget.
+    known
+        An earlier comparison of the same network, image and class, with other settings: its single
+        gradient and its ledger are taken over.
 
     Returns
     -------
@@ -179,7 +184,7 @@ def compare(
     """
     x = inputs.to(next(model.network.parameters()))
     network = model.network
-    fast = (x_gradient if model.is_xdnn else input_x_gradient)(network, x, target)
+    fast = known.fast if known else _fast_attribution(model)(network, x, target)
     integrated = integrated_gradients(
         network,
         x,
@@ -193,8 +198,13 @@ def compare(
         fast=fast,
         integrated=integrated,
         distance=float(relative_l1(fast.values, integrated.values)[0]),
-        ledger=bias_attribution(network, x, target),
+        ledger=known.ledger if known else bias_attribution(network, x, target),
     )
+
+
+def _fast_attribution(model: PretrainedModel) -> Callable[..., Attribution]:
+    """The single-gradient method that suits a network."""
+    return x_gradient if model.is_xdnn else input_x_gradient
 
 
 def display_map(values: Tensor, target_logit: float, relative: bool) -> np.ndarray:
@@ -239,9 +249,8 @@ def predict(model: PretrainedModel, inputs: Tensor) -> list[Prediction]:
 
 
 def warm_up_network(model: PretrainedModel) -> None:
-    """Run a network once forwards and backwards, so that the first user does not pay for it."""
+    """Run a network's methods once, gate and all, so that the first user does not pay for it."""
     size = model.preprocessing.size
     weight = next(model.network.parameters())
-    example = torch.ones(2, 3, size, size, device=weight.device, dtype=weight.dtype)
-    integrated_gradients(model.network, example[:1], 0, steps=2)
-    input_x_gradient(model.network, example[:1], 0)
+    example = torch.ones(1, 3, size, size, device=weight.device, dtype=weight.dtype)
+    compare(model, example, 0, IntegrationSettings(steps=2))

@@ -1,10 +1,10 @@
-"""Where the work runs: device choice, memory budget, and the gate between users."""
+"""Where the work runs: choice of device, cores, memory budget, float32 as it is."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,11 +14,6 @@ from xdnn_core.errors import UserError
 
 _CPU_BUDGET_BYTES = 2 * 1024**3
 _GPU_FREE_SHARE = 0.5
-
-# Several browser sessions share one machine. Two integrations side by side on the same cores
-# both finish late and double the peak memory; one after the other, the first is done in half
-# the time. Heavy work therefore queues here; cheap work (one gradient) does not.
-_HEAVY_WORK = threading.Lock()
 
 
 def default_device() -> torch.device:
@@ -101,22 +96,24 @@ def _available_cpu_memory() -> int:
     return _CPU_BUDGET_BYTES * 4
 
 
-@contextmanager
-def heavy_work(waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the machine for one heavy computation; others wait their turn.
+def usable_cores() -> int:
+    """Cores this process may use."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return count or os.cpu_count() or 1
 
-    Parameters
-    ----------
-    waiting
-        Called five times a second while another computation runs; may raise to give up.
+
+def compute_on_one_core() -> None:
+    """Make this thread compute without helper threads, and leave all other threads as they are.
+
+    A stack's products are small: side by side on one core each, trainings do not wait at each
+    other's barriers. torch keeps the number a thread for itself, and one for threads to come;
+    only the second is put back.
     """
-    while not _HEAVY_WORK.acquire(timeout=0.2):
-        if waiting is not None:
-            waiting()
-    try:
-        yield
-    finally:
-        _HEAVY_WORK.release()
+    others = torch.get_num_threads()
+    torch.set_num_threads(1)
+    restore = threading.Thread(target=torch.set_num_threads, args=(others,))
+    restore.start()
+    restore.join()
 
 
 # TF32 is a setting of the whole process, so the first user saves it and the last puts it back.

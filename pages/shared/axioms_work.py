@@ -12,6 +12,8 @@ from pages.shared.heavy import compute_missing
 from pages.shared.photo import Photo
 from pages.shared.progress import Progress
 from pages.shared.results import results
+from xdnn_core.axioms.experiments import AXIOMS
+from xdnn_core.axioms.loaded import gradient_calls
 from xdnn_core.axioms.network_methods import NetworkSettings
 from xdnn_core.experiments.table1 import Table1, run_table1
 from xdnn_core.experiments.table1_network import NetworkTable1, run_network_table1
@@ -31,7 +33,9 @@ def is_asked(key: Hashable) -> bool:
     return st.session_state.get(_ASKED) == key
 
 
-def run_asked(key: Hashable, job: Callable[[Progress, dict], Any], label: str) -> None:
+def run_asked(
+    key: Hashable, job: Callable[[Progress, dict], Any], label: str, evaluations: int
+) -> None:
     """Compute, then draw the page again; Cancel leaves it at what there is.
 
     Parameters
@@ -43,6 +47,8 @@ def run_asked(key: Hashable, job: Callable[[Progress, dict], Any], label: str) -
         in, or after a Cancel, it goes on.
     label
         Of the progress.
+    evaluations
+        Gradient evaluations it takes: smaller work goes first.
     """
     partial = ("partial", key)
     known = results().get(partial)
@@ -54,7 +60,7 @@ def run_asked(key: Hashable, job: Callable[[Progress, dict], Any], label: str) -
         "Cancel", icon=":material/close:", on_click=lambda: st.session_state.pop(_ASKED, None)
     )
     with slot:
-        compute_missing({key: lambda progress: job(progress, known)}, label)
+        compute_missing({key: lambda progress: job(progress, known)}, label, evaluations)
     st.session_state.pop(_ASKED, None)
     st.rerun()
 
@@ -81,6 +87,7 @@ class RandomWork:
                 without_biases=self.without_biases,
             ),
             f"Trying every cell on {self.trials:,} random networks",
+            evaluations=self.trials * len(AXIOMS),
         )  # fmt: skip
 
     def found(self) -> Table1 | None:
@@ -111,6 +118,7 @@ class NetworkWork:
                 self.settings, progress, known,
             ),
             f"Trying the axioms on {network_name(self.model)} in float64",
+            evaluations=gradient_calls(self.model.is_xdnn, self.settings),
         )  # fmt: skip
 
     def found(self) -> NetworkTable1 | None:

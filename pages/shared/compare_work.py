@@ -10,7 +10,6 @@ import streamlit as st
 from torch import Tensor
 
 from pages.shared.heavy import CHUNK, Job, compute_missing, kept, refine
-from pages.shared.progress import TimedBar
 from pages.shared.results import results
 from xdnn_core.comparison import (
     COARSE_STEPS,
@@ -19,12 +18,13 @@ from xdnn_core.comparison import (
     compare,
     named_baseline,
 )
-from xdnn_core.device import heavy_work
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.wording import compact, percent
 
 if TYPE_CHECKING:
     from xdnn_core.attribution.captum_reference import Agreement
+
+_CAPTUM_WEIGHT = 4  # a gradient in float64, one point at a time, takes about as long as four
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ class Work:
     def compute(self, settings: IntegrationSettings, label: str) -> list[Comparison]:
         """Compute what is not there yet, with progress."""
 
-        def job(model: PretrainedModel) -> Job:
+        def job(number: int) -> Job:
+            coarse = results().get(self.key(number, _coarse(settings)))
             return lambda progress: compare(
-                model, self.inputs, self.target, settings, progress, CHUNK
+                self.models[number], self.inputs, self.target, settings, progress, CHUNK, coarse
             )
 
-        jobs = {self.key(n, settings): job(model) for n, model in enumerate(self.models)}
-        return compute_missing(jobs, label)
+        jobs = {self.key(number, settings): job(number) for number in range(len(self.models))}
+        return compute_missing(jobs, label, settings.steps * len(jobs))
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,12 @@ def run_check(found: Found) -> None:
         "Cancel", icon=":material/close:", on_click=lambda: st.session_state.pop("check", None)
     )
     with slot:
-        bar = TimedBar("Checking against Captum in float64")
-        with heavy_work(bar.waiting):
-            agreement = compare_with_captum(
-                method, model.network, work.inputs, work.target, bar.part(), **options
+        jobs: dict[Hashable, Job] = {
+            _check_key(work, number, method, settings): lambda progress: compare_with_captum(
+                method, model.network, work.inputs, work.target, progress, **options
             )
-    results().put(_check_key(work, number, method, settings), agreement)
+        }
+        evaluations = options.get("steps", 1) * _CAPTUM_WEIGHT
+        compute_missing(jobs, "Checking against Captum in float64", evaluations)
     st.session_state.pop("check", None)
     st.rerun()

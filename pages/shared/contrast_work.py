@@ -51,4 +51,4 @@ class SweepWork:
             )
 
         jobs = {self.key(model, cells): job(model) for model in self.models}
-        return compute_missing(jobs, label)
+        return compute_missing(jobs, label, cells * len(jobs))

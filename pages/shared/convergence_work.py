@@ -9,8 +9,12 @@ from torch import Tensor
 
 from pages.shared.heavy import CHUNK, Job, compute_missing, kept, refine
 from pages.shared.results import results
-from xdnn_core.experiments.convergence import measure_convergence, with_captum
-from xdnn_core.experiments.convergence_result import COUNTS, Convergence, Reference
+from xdnn_core.experiments.convergence import (
+    DEFAULT_RULES,
+    measure_convergence,
+    with_captum,
+)
+from xdnn_core.experiments.convergence_result import COUNTS, REFERENCES, Convergence, Reference
 from xdnn_core.models.zoo import PretrainedModel
 
 
@@ -21,6 +25,12 @@ class Depth:
     counts: tuple[int, ...] = COUNTS
     reference: Reference = "paper"
     captum: bool = False
+
+    @property
+    def evaluations(self) -> int:
+        """Gradient evaluations a network takes, as if no points of the rules coincided."""
+        curves = len(DEFAULT_RULES) + self.captum
+        return curves * sum(self.counts) + REFERENCES[self.reference][1]
 
     def covers(self, wanted: Depth) -> bool:
         """Whether all of another depth is in this one."""
@@ -84,6 +94,5 @@ class ConvergenceWork:
                 progress=progress,
             )
 
-        return compute_missing(
-            {self._key(model, depth): job(model) for model in self.models}, label
-        )
+        jobs = {self._key(model, depth): job(model) for model in self.models}
+        return compute_missing(jobs, label, depth.evaluations * len(jobs))

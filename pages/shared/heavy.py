@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.shared.progress import Progress, TimedBar
 from pages.shared.results import results
-from xdnn_core.device import heavy_work
+from xdnn_core.work_queue import WORK, GiveWay
 
 Job = Callable[[Progress], Any]
 
@@ -24,20 +24,34 @@ def kept(keys: list[Hashable]) -> list[Any] | None:
     return None if any(one is None for one in found) else found
 
 
-def compute_missing(jobs: Mapping[Hashable, Job], label: str) -> list[Any]:
-    """Compute what is not there yet, with progress; a rerun cuts in and keeps what is done."""
+def compute_missing(jobs: Mapping[Hashable, Job], label: str, evaluations: int) -> list[Any]:
+    """Compute what is not there yet, with progress; a rerun cuts in and keeps what is done.
+
+    `evaluations` are the gradient evaluations of all jobs together: smaller work goes first.
+    """
     bar = TimedBar(label, parts=len(jobs))
     found = []
-    for key, job in jobs.items():
-        progress = bar.part()
-        one = results().get(key)
-        if one is None:
-            with heavy_work(bar.waiting):
+    with WORK.picture_turn(evaluations, bar.waiting) as give_way:
+        for key, job in jobs.items():
+            progress = _between_chunks(give_way, bar.part())
+            one = results().get(key)
+            if one is None:
                 one = job(progress)
-            results().put(key, one)
-        found.append(one)
+                results().put(key, one)
+            found.append(one)
     bar.clear()
     return found
+
+
+def _between_chunks(give_way: GiveWay, progress: Progress) -> Progress:
+    """A progress that also lets smaller work in; a chunk is done whenever it is called."""
+
+    def show(done: int, total: int) -> None:
+        progress(done, total)
+        if done < total:
+            give_way()
+
+    return show
 
 
 def refine(wanted: Hashable, offer: str, compute: Callable[[], object]) -> None:

@@ -23,7 +23,8 @@ class TimedBar:
 
     def __init__(self, label: str, parts: int = 1) -> None:
         self._label, self._parts, self._part = label, parts, 0
-        self._began = time.monotonic()
+        self._share = 0.0
+        self._began = self._touched = time.monotonic()
         self._bar = st.progress(0.0, text=label)
 
     def part(self) -> Progress:
@@ -32,20 +33,24 @@ class TimedBar:
         self._part += 1
         return lambda done, total: self._show((number + done / total) / self._parts)
 
-    def waiting(self) -> None:
-        """Say that someone else's computation goes first."""
-        self._bar.progress(0.0, text="Waiting for another computation on this machine to finish …")
-        self._began = time.monotonic()
+    def waiting(self, ahead: int) -> None:
+        """Say how many others go first; the time until then does not count."""
+        now = time.monotonic()
+        self._began += now - self._touched
+        self._touched = now
+        place = f"waiting for {ahead} other{'s' if ahead > 1 else ''} on this machine"
+        self._bar.progress(self._share, text=f"{self._label} · {place}")
 
     def clear(self) -> None:
         """Take the bar away."""
         self._bar.empty()
 
     def _show(self, share: float) -> None:
-        spent = time.monotonic() - self._began
+        self._share, self._touched = min(share, 1.0), time.monotonic()
+        spent = self._touched - self._began
         left = spent / share - spent if share > 0 else 0.0
         text = f"{self._label} · {left:.0f} s left" if left >= 1 else self._label
-        self._bar.progress(min(share, 1.0), text=text)
+        self._bar.progress(self._share, text=text)
 
 
 def download_progress(name: str) -> Callable[[int, int | None], None]:

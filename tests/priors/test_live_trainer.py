@@ -15,9 +15,9 @@ from xdnn_core.priors import live_curve
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.live_state import LiveConfig, Snapshot, StrengthMark
 from xdnn_core.priors.methods import PriorMethod, parse_method
-from xdnn_core.priors.slots import TrainingSlots
 from xdnn_core.priors.splits import stack_splits
 from xdnn_core.priors.trainer import LiveTrainer
+from xdnn_core.work_queue import WorkQueue
 
 PATIENCE = 60.0  # seconds until a test gives up on a state that never comes
 CONFIG = LiveConfig(
@@ -34,7 +34,7 @@ def make() -> Iterator[Make]:
     made: list[LiveTrainer] = []
 
     def maker(config: LiveConfig = CONFIG, **options: object) -> LiveTrainer:
-        options.setdefault("slots", TrainingSlots(4))
+        options.setdefault("queue", WorkQueue(trainings=4))
         cohort = options.pop("cohort", None) or make_cohort()
         made.append(LiveTrainer(cohort, config, "cpu", **options))  # type: ignore[arg-type]
         return made[-1]
@@ -214,26 +214,26 @@ def test_stop_ends_the_thread_for_good(make: Make) -> None:
 
 
 def test_no_more_train_at_once_than_there_are_places(make: Make) -> None:
-    slots = TrainingSlots(1)
+    queue = WorkQueue(trainings=1)
     endless = replace(CONFIG, epochs=2000, epochs_per_second=20.0)
-    first, second, third = (make(endless, slots=slots) for _ in range(3))
+    first, second, third = (make(endless, queue=queue) for _ in range(3))
     first.start()
     until(first, lambda s: s.epoch > 0)
     second.start()
     assert until_state(second, "waiting").waiting_behind == 1
     third.start()
     assert until_state(third, "waiting").waiting_behind == 2
-    assert slots.training == 1
+    assert queue.trainings == 1
     second.pause()  # leaves the line
     until_state(second, "ready")
     until(third, lambda s: s.waiting_behind == 1)
     assert third.snapshot().epoch == 0
     first.pause()
     until(third, lambda s: s.epoch > 0)
-    assert slots.training == 1
+    assert queue.trainings == 1
     third.stop()
     third.join(PATIENCE)
-    assert slots.training == 0
+    assert queue.trainings == 0
 
 
 def test_trainers_do_not_see_each_other(make: Make) -> None:

@@ -17,12 +17,11 @@ import pandas as pd
 import torch
 
 from xdnn_core.data.cohort import Cohort
-from xdnn_core.device import resolve_device
+from xdnn_core.device import resolve_device, usable_cores
 from xdnn_core.errors import UserError
 from xdnn_core.files import claim_folder, replacing
 from xdnn_core.models.mlp import MLPConfig
 from xdnn_core.priors.methods import PriorMethod, parse_method
-from xdnn_core.priors.slots import usable_cores
 from xdnn_core.priors.sweep_cells import Cell, SweepConfig, train_cells
 
 PAPER_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 
 from xdnn_core.data.cohort import Cohort
+from xdnn_core.device import compute_on_one_core
 from xdnn_core.models.mlp import PAPER_HIDDEN
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.methods import PriorMethod
-from xdnn_core.priors.slots import compute_on_one_core
 from xdnn_core.priors.splits import SplitStack, stack_splits
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
 
 from xdnn_core.data.cohort import Cohort
-from xdnn_core.device import resolve_device
+from xdnn_core.device import compute_on_one_core, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.priors.ensemble import ShouldStop
 from xdnn_core.priors.live_curve import LiveCurve, require_memory
@@ -28,13 +29,17 @@ from xdnn_core.priors.live_state import (
     StrengthMark,
     check_strength,
 )
-from xdnn_core.priors.slots import SLOTS, TrainingSlots, compute_on_one_core
 from xdnn_core.priors.splits import stack_splits
+from xdnn_core.work_queue import WORK, GiveWay, WorkQueue
 
 _PUBLISH_SECONDS = 0.05
 _TEST_SECONDS = 1.0  # between two test scorings while training,
 _TEST_SHARE = 9  # which take at most a tenth of the time
 _PACE_EPOCHS = 20  # the recent pace is measured over
+
+
+class _Left(Exception):
+    """A command came while the thread waited for its turn."""
 
 
 class LiveTrainer:
@@ -48,8 +53,8 @@ class LiveTrainer:
         Of the first run.
     device
         Where to train; None for the best at hand.
-    slots
-        Places to train in, shared with other trainers.
+    queue
+        Of places to train in, shared with all other work on this machine.
     revealed_strength
         λ at which a test ROC-AUC of this cohort was first revealed by an earlier trainer; None
         if it never was.
@@ -60,13 +65,13 @@ class LiveTrainer:
         cohort: Cohort,
         config: LiveConfig | None = None,
         device: torch.device | str | None = None,
-        slots: TrainingSlots = SLOTS,
+        queue: WorkQueue = WORK,
         revealed_strength: float | None = None,
     ) -> None:
         config = config or LiveConfig()
         self._cohort = cohort
         self._device = resolve_device(device)
-        self._slots = slots
+        self._queue = queue
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         # Commands, written under the lock, read by the thread.
@@ -307,18 +312,18 @@ class LiveTrainer:
 
     def _train(self) -> None:
         """Train until interrupted or finished, in a place of its own."""
-        with self._slots.claim(self._interrupted, self._tell_waiting) as got:
-            if got and not self._interrupted():
+        with suppress(_Left), self._queue.training_turn(self._tell_waiting) as give_way:
+            if not self._interrupted():
                 self._prepare()
-                self._train_epochs()
-            with self._wake:
-                if self._stopped or self._new_config is not None:
-                    return
-                if self._finished:
-                    self._running, self._steps = False, 0
-            self._publish("training" if self._finished else self._idle_state)
-            self._score(lambda: self._stopped or self._new_config is not None or self._running)
-            self._publish(self._idle_state)
+                self._train_epochs(give_way)
+        with self._wake:
+            if self._stopped or self._new_config is not None:
+                return
+            if self._finished:
+                self._running, self._steps = False, 0
+        self._publish("training" if self._finished else self._idle_state)
+        self._score(lambda: self._stopped or self._new_config is not None or self._running)
+        self._publish(self._idle_state)
 
     @property
     def _finished(self) -> bool:
@@ -348,12 +353,18 @@ class LiveTrainer:
             LiveCurve(method, splits, config, self._cohort.columns) for method in config.methods
         ]
 
-    def _train_epochs(self) -> None:
+    def _train_epochs(self, give_way: GiveWay) -> None:
+        def stop_or_go_on() -> bool:
+            """Between two tiles of replicates, let short pictures in."""
+            with suppress(_Left):
+                give_way(self._leave_if_interrupted)
+            return self._interrupted()
+
         self._publish("training")
         self._tested = time.monotonic()
         while not self._finished and not self._interrupted():
             began = time.monotonic()
-            if not self._train_one_epoch():
+            if not self._train_one_epoch(stop_or_go_on):
                 break
             now = time.monotonic()
             self._seconds += now - began
@@ -368,7 +379,7 @@ class LiveTrainer:
             self._keep_pace(began)
         self._ticks = []
 
-    def _train_one_epoch(self) -> bool:
+    def _train_one_epoch(self, should_stop: ShouldStop) -> bool:
         """One epoch of every method; False if interrupted, to be completed by the next call."""
         with self._wake:
             if self._new_config is not None:
@@ -380,7 +391,7 @@ class LiveTrainer:
                     self._moved = True
         while (curve := self._behind()) is not None:
             curve.ensemble.strength = self._round_strength
-            if not curve.step(self._interrupted):
+            if not curve.step(should_stop):
                 return False
         self._round_strength = None
         return True
@@ -432,7 +443,13 @@ class LiveTrainer:
         )
 
     def _tell_waiting(self, ahead: int) -> None:
-        self._publish("waiting", waiting_behind=ahead)
+        self._leave_if_interrupted(ahead)
+        if (self._snapshot.state, self._snapshot.waiting_behind) != ("waiting", ahead):
+            self._publish("waiting", waiting_behind=ahead)
+
+    def _leave_if_interrupted(self, ahead: int) -> None:
+        if self._interrupted():
+            raise _Left
 
     def _publish(self, state: State, waiting_behind: int = 0, error: str = "") -> None:
         curves = tuple(curve.picture() for curve in self._curves)

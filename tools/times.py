@@ -1,0 +1,81 @@
+"""How long one person waits: start-up, first page, first and full maps.
+
+    python -m tools.times
+
+Printed are medians over photographs that nobody has chosen before, in a real Chromium, on a server
+that runs as run.sh starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tools.serving import start_server
+
+PHOTOS = ("Rooster", "Pigeon", "Flamingo", "Elephant", "Beaver", "Binoculars", "Mug", "Seahorse")
+PATIENCE = 120_000  # milliseconds
+_MAP = "X-Gradient of X-AlexNet for "
+
+
+def wait_for(page: Page, condition: str, argument: object = None) -> None:
+    """Wait for a condition in the page, looked at every 20 ms."""
+    page.wait_for_function(condition, arg=argument, polling=20, timeout=PATIENCE)
+
+
+_FULL = """() => document.body.innerText.includes('1 gradient call instead of 128') &&
+  ![...document.querySelectorAll('button')].some(b => b.innerText.trim().endsWith('Stop'))"""
+_MAPS = """() => [...document.querySelectorAll('[class*="st-key-panel_"] img')].map(i => i.src)"""
+_NEW_MAPS = f"""(before) => {{
+  const maps = ({_MAPS})();
+  return maps.length === 7 && maps.filter(map => !before.includes(map)).length >= 5
+}}"""
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("XDNN_CHROMIUM"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        began = time.monotonic()
+        server = start_server(Path(folder))
+        started = time.monotonic() - began
+        try:
+            page.goto(server.url)
+            page.get_by_role("button", name="Camera", exact=True).wait_for()
+            first = time.monotonic() - began
+            wait_for(page, _FULL)
+            print(
+                f"fresh server: answers after {started:.1f} s, first page {first:.1f} s, "
+                f"its full maps {time.monotonic() - began:.1f} s"
+            )
+            coarse, full = [], []
+            for photo in PHOTOS:
+                time.sleep(1)
+                before = page.evaluate(_MAPS)
+                clicked = time.monotonic()
+                page.get_by_role("button", name=re.compile(f"^{photo}$", re.I)).click()
+                wait_for(page, _NEW_MAPS, before)
+                coarse.append(time.monotonic() - clicked)
+                wait_for(page, _FULL)
+                full.append(time.monotonic() - clicked)
+            for name, seconds in {"first maps": coarse, "full maps": full}.items():
+                print(
+                    f"{name}: median {statistics.median(seconds):.2f} s, "
+                    f"{min(seconds):.2f} to {max(seconds):.2f} s, {len(seconds)} photographs"
+                )
+        finally:
+            server.stop()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -236,6 +236,23 @@ def test_no_more_train_at_once_than_there_are_places(make: Make) -> None:
     assert queue.trainings == 0
 
 
+def test_training_stands_still_while_a_first_picture_is_computed(make: Make) -> None:
+    queue = WorkQueue(trainings=1, held_up=PATIENCE)
+    trainer = make(replace(CONFIG, epochs=2000), queue=queue)
+    trainer.start()
+    until(trainer, lambda s: s.epoch > 0)
+    with queue.picture_turn(32):
+        time.sleep(0.1)  # the tile at work is finished
+        before = trainer.snapshot().epoch
+        time.sleep(0.2)
+        assert trainer.snapshot().epoch <= before + 1
+        assert trainer.snapshot().state == "training"
+        trainer.pause()  # commands act at once all the same
+        until_state(trainer, "paused")
+        trainer.start()
+    until(trainer, lambda s: s.epoch > before + 1)
+
+
 def test_trainers_do_not_see_each_other(make: Make) -> None:
     one, two = make(), make(replace(CONFIG, strength=50.0))
     step(one)

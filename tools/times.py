@@ -25,12 +25,14 @@ _MAP = "X-Gradient of X-AlexNet for "
 
 
 def wait_for(page: Page, condition: str, argument: object = None) -> None:
-    """Wait for a condition in the page, looked at every 20 ms."""
-    page.wait_for_function(condition, arg=argument, polling=20, timeout=PATIENCE)
+    """Wait for a condition in the page, looked at every 50 ms."""
+    page.wait_for_function(condition, arg=argument, polling=50, timeout=PATIENCE)
 
 
-_FULL = """() => document.body.innerText.includes('1 gradient call instead of 128') &&
-  ![...document.querySelectorAll('button')].some(b => b.innerText.trim().endsWith('Stop'))"""
+# textContent: innerText would have the page laid out at every look.
+_FULL = """() => [...document.querySelectorAll('[data-testid="stMarkdown"]')].some(
+    text => text.textContent.includes('1 gradient call instead of 128')) &&
+  !document.querySelector('[data-testid="stProgress"]')"""
 _MAPS = """() => [...document.querySelectorAll('[class*="st-key-panel_"] img')].map(i => i.src)"""
 _NEW_MAPS = f"""(before) => {{
   const maps = ({_MAPS})();

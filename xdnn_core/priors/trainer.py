@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 
 from xdnn_core.data.cohort import Cohort
-from xdnn_core.device import resolve_device
+from xdnn_core.device import device_title, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.priors.ensemble import ShouldStop
 from xdnn_core.priors.live_curve import LiveCurve
@@ -29,13 +29,21 @@ from xdnn_core.priors.live_state import (
     check_strength,
 )
 from xdnn_core.priors.memory import RUN_MEMORY, RunMemory, memory_needed
-from xdnn_core.priors.slots import SLOTS, TrainingSlots, compute_on_one_core
+from xdnn_core.priors.slots import SLOTS, TrainingSlots, compute_on_one_core, usable_cores
 from xdnn_core.priors.splits import stack_splits
 
 _PUBLISH_SECONDS = 0.05
 _TEST_SECONDS = 1.0  # between two test scorings while training,
 _TEST_SHARE = 9  # which take at most a tenth of the time
 _PACE_EPOCHS = 20  # the recent pace is measured over
+
+
+def _place(device: torch.device) -> str:
+    """What a training computes on, in words: the GPU's name, or its share of the CPU."""
+    if device.type == "cuda":
+        return device_title(device)
+    cores = usable_cores()
+    return f"the CPU, one of {cores} cores" if cores > 1 else "the CPU, its one core"
 
 
 class LiveTrainer:
@@ -454,6 +462,7 @@ class LiveTrainer:
             strength=self._strength,
             test_revealed=self._revealed,
             moved_after_reveal=self._moved,
+            place=_place(self._device),
         )
 
     def _tell_waiting(self, ahead: int) -> None:

@@ -27,7 +27,7 @@ def warm_up() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _start() -> None:
-    atexit.register(_end)
+    threading.Thread(target=_end, daemon=False, name="end").start()
     threading.Thread(target=_load, daemon=True, name="warm-up").start()
 
 
@@ -39,6 +39,8 @@ def _load() -> None:
 
     try:
         for name, *_ in EMBEDDED:
+            if not threading.main_thread().is_alive():
+                return
             warm_up_network(store().get(name))
     except UserError as error:  # such as a device that is not there; pages say it too
         _LOGGER.error("%s", error)
@@ -49,13 +51,18 @@ def _load() -> None:
 
 
 def _end() -> None:
-    """Wait for threads that compute: torn out of C++ at the end, they abort the process."""
+    """When the server ends, let threads that compute come to an end first.
+
+    Python takes daemon threads down wherever they are, and one within C++ then aborts the process.
+    It waits for this thread, which is none, before it takes anything down.
+    """
+    threading.main_thread().join()
     deadline = time.monotonic() + _PATIENCE
     computing = [thread for thread in threading.enumerate() if thread.name in _COMPUTING]
     for thread in computing:
         thread.join(max(0.0, deadline - time.monotonic()))
-    if any(thread.is_alive() for thread in computing):
-        logging.shutdown()
+    if any(thread.is_alive() for thread in computing):  # in the middle of something long
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)

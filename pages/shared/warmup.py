@@ -10,8 +10,10 @@ import os
 import sys
 import threading
 import time
+from typing import Any
 
 import streamlit as st
+from streamlit.runtime import get_instance
 
 _COMPUTING = ("warm-up", "live-training", "ScriptRunner.scriptThread")  # names of threads
 _PATIENCE = 5.0  # seconds they have to end with the server
@@ -85,12 +87,26 @@ def _tidying() -> threading.Event:
 def _tidy(ended: threading.Event) -> None:
     """Collect what ended sessions leave: pages, widgets and charts refer to each other in circles.
 
-    With postScriptGC off nothing else does for as long as few objects are made.
+    With postScriptGC off nothing else does for as long as few objects are made. A second time when
+    Streamlit no longer keeps them for a browser that comes back.
     """
-    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # where glibc has kept it
-    while ended.wait():
-        time.sleep(_SETTLE)
-        ended.clear()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what was freed
+    kept_for, wait = st.get_option("server.disconnectedSessionTTL"), None
+    while True:
+        if ended.wait(wait):
+            time.sleep(_SETTLE)
+            ended.clear()
+            wait = kept_for
+        else:
+            wait = None
+            _forget_sessions()
         gc.collect()
         if give_back is not None:
             give_back(0)
+
+
+def _forget_sessions() -> None:
+    """Let sessions go that may no longer be taken up again: Streamlit does so at the next end."""
+    manager: Any = get_instance()._session_mgr
+    with manager._storage_lock:
+        manager._session_storage._cache.expire()

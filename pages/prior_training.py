@@ -15,7 +15,7 @@ with body, st.spinner("Loading …", show_time=True):
     from pages.shared.prior_controls import choose_config
     from pages.shared.prior_desk import desk
     from pages.shared.prior_figure1 import draw_figure1
-    from pages.shared.prior_kept import draw_kept, overlays
+    from pages.shared.prior_kept import draw_kept, overlays, read_kept
     from pages.shared.prior_live import draw_live
     from pages.shared.prior_owner import owner
     from pages.shared.prior_text import plain
@@ -55,17 +55,18 @@ def _train() -> None:
     try:
         with view:
             config = choose_config()
-        with kept:
-            store = RunStore(owner=owner())
+        place = desk()
+        place.want(cohort, config)
     except UserError as error:
         problems.warning(plain(str(error)), icon=":material/tune:")
         return
-    place = desk()
-    place.want(cohort, config)
-    with live:
-        draw_live(place, store, overlays(store, place))
     with kept:
-        draw_kept(store, place)
+        store = RunStore(owner=owner())
+    runs = read_kept(store)
+    with live:
+        draw_live(place, store, overlays(runs, place))
+    with kept:
+        draw_kept(store, runs, place)
 
 
 main()

@@ -17,7 +17,7 @@ _GPU_FREE_SHARE = 0.5
 
 
 def default_device() -> torch.device:
-    """Return CUDA when a GPU is usable, else the CPU; ``XDNN_DEVICE`` overrules.
+    """Return what ``XDNN_DEVICE`` names, else CUDA when a GPU is usable, else the CPU.
 
     Returns
     -------
@@ -25,10 +25,16 @@ def default_device() -> torch.device:
 
     Raises
     ------
-    ValueError
+    UserError
         If ``XDNN_DEVICE`` names a device this machine does not have.
     """
-    return resolve_device(os.environ.get("XDNN_DEVICE") or None)
+    named = os.environ.get("XDNN_DEVICE")
+    if not named:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return resolve_device(named)
+    except UserError as error:
+        raise UserError(f"XDNN_DEVICE: {error}") from error
 
 
 def resolve_device(device: torch.device | str | None) -> torch.device:
@@ -37,7 +43,7 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
     Parameters
     ----------
     device
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, a ``torch.device``, or None for the best at hand.
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, a ``torch.device``, or None for `default_device`.
 
     Returns
     -------
@@ -45,11 +51,11 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
 
     Raises
     ------
-    ValueError
+    UserError
         If the device is unknown or not present.
     """
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return default_device()
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
@@ -62,6 +68,11 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
             "CUDA device(s); use 'cpu' or one that is there."
         )
     return chosen
+
+
+def device_title(device: torch.device) -> str:
+    """What computes, in words: the GPU's name, or CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def memory_budget(device: torch.device) -> int:
@@ -79,9 +90,16 @@ def memory_budget(device: torch.device) -> int:
         when that is less.
     """
     if device.type == "cuda":
+        return int(free_memory(device) * _GPU_FREE_SHARE)
+    return min(_CPU_BUDGET_BYTES, free_memory(device) // 4)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes of this device that nobody uses."""
+    if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free * _GPU_FREE_SHARE)
-    return min(_CPU_BUDGET_BYTES, _available_cpu_memory() // 4)
+        return int(free)
+    return _available_cpu_memory()
 
 
 def _available_cpu_memory() -> int:

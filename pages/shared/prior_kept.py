@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -12,34 +14,95 @@ from pages.shared.prior_desk import Desk
 from pages.shared.prior_live import LAST, PREVIOUS, NamedRuns, Run, is_kept, keep
 from pages.shared.prior_text import plain
 from xdnn_core.errors import UserError
+from xdnn_core.priors.kept_run import KeptRun
 from xdnn_core.priors.live_controls import path_label
 from xdnn_core.priors.live_state import Snapshot
 from xdnn_core.priors.run_export import reveal_note, run_to_csv, run_to_json
-from xdnn_core.priors.runs import MAX_NAME, KeptRun, RunStore
+from xdnn_core.priors.runs import MAX_NAME, RunStore, RunStoreError, UnreadableRunError
 
 _READ = "prior_kept_runs"  # session state: runs that were read, by id; their content never changes
 _DELETED = "prior_deleted"
+_RETRY_SECONDS = 10.0
 
 
-def overlays(store: RunStore, place: Desk) -> NamedRuns:
+@dataclass(frozen=True)
+class KeptRuns:
+    """The runs of this browser, as far as they can be read.
+
+    Attributes
+    ----------
+    runs
+        The newest first.
+    broken
+        Id and the sentence of every run that cannot be read.
+    problem
+        Why there are none at the moment, or empty.
+    """
+
+    runs: tuple[KeptRun, ...] = ()
+    broken: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+def read_kept(store: RunStore) -> KeptRuns:
+    """Read the runs, each once; training goes on without those that cannot be read."""
+    read: dict[str, KeptRun | str] = st.session_state.setdefault(_READ, {})
+    runs, broken = [], []
+    try:
+        for run_id, name in store.names().items():
+            if run_id not in read:
+                try:
+                    read[run_id] = store.get(run_id)
+                except UnreadableRunError as error:
+                    read[run_id] = str(error)
+            found = read[run_id]
+            if isinstance(found, str):
+                broken.append((run_id, found))
+            else:
+                runs.append(replace(found, name=name))
+    except RunStoreError as error:
+        return KeptRuns(problem=str(error))
+    return KeptRuns(tuple(runs), tuple(broken))
+
+
+def overlays(kept: KeptRuns, place: Desk) -> NamedRuns:
     """The runs that are switched on to be laid over the live one."""
     shown: list[tuple[str, Run]] = []
     previous = _previous(place)
     if previous is not None and st.session_state.get("prior_show_previous", True):
         shown.append(("previous run", previous))
-    for run in _kept(store):
+    for run in kept.runs:
         if st.session_state.get(f"prior_show_{run.id}", False):
             shown.append((run.name, run))
     return shown
 
 
-def draw_kept(store: RunStore, place: Desk) -> None:
+def draw_kept(store: RunStore, kept: KeptRuns, place: Desk) -> None:
     """Draw the list."""
-    runs = _kept(store)
     previous = _previous(place)
-    if not runs and previous is None and _DELETED not in st.session_state:
+    if kept.problem:
+        st.fragment(_draw_problem, run_every=_RETRY_SECONDS)(store, kept)
+    elif (
+        not kept.runs and not kept.broken and previous is None and _DELETED not in st.session_state
+    ):
         st.caption("**Kept runs.** A run that you keep appears here, to be laid over later ones.")
-        return
+    if kept.runs or previous is not None or _DELETED in st.session_state:
+        _draw_runs(store, kept, previous)
+    for run_id, sentence in kept.broken:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(plain(sentence), width="content")
+            st.button("Delete", key=f"prior_drop_{run_id}", on_click=_drop, args=(store, run_id))
+
+
+def _draw_problem(store: RunStore, kept: KeptRuns) -> None:
+    """Why there are no kept runs; looks again by itself."""
+    st.caption(f":material/error: {plain(kept.problem)}")
+    if read_kept(store).problem != kept.problem:
+        st.rerun()
+
+
+def _draw_runs(store: RunStore, kept: KeptRuns, previous: Snapshot | None) -> None:
+    """One line a run."""
     st.markdown("**Kept runs**, laid over with dashes. Only this browser sees them.")
     _draw_undo(store)
     if previous is not None:
@@ -53,7 +116,7 @@ def draw_kept(store: RunStore, place: Desk) -> None:
                 on_click=_keep_previous,
                 args=(previous, store),
             )
-    for run in runs:
+    for run in kept.runs:
         with st.container(horizontal=True, vertical_alignment="center", key=f"kept_{run.id}"):
             st.checkbox(plain(run.name), key=f"prior_show_{run.id}")
             st.caption(_summary(run), width="stretch")
@@ -67,17 +130,6 @@ def _previous(place: Desk) -> Snapshot | None:
         st.session_state[PREVIOUS] = last
     previous = st.session_state.get(PREVIOUS)
     return None if previous is None or is_kept(previous) else previous
-
-
-def _kept(store: RunStore) -> list[KeptRun]:
-    """The runs of this browser, newest first; each is read once."""
-    read: dict[str, KeptRun] = st.session_state.setdefault(_READ, {})
-    found = []
-    for run_id, name in store.names().items():
-        if run_id not in read:
-            read[run_id] = store.get(run_id)
-        found.append(replace(read[run_id], name=name))
-    return found
 
 
 def _keep_previous(previous: Snapshot, store: RunStore) -> None:
@@ -144,19 +196,29 @@ def _use(run: KeptRun) -> None:
 
 
 def _rename(store: RunStore, run_id: str) -> None:
-    try:
+    with _told():
         store.rename(run_id, st.session_state[f"prior_name_{run_id}"])
-    except UserError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _delete(store: RunStore, run: KeptRun) -> None:
-    try:
+    with _told():
         store.delete(run.id)
+        st.session_state[_DELETED] = run
+
+
+def _drop(store: RunStore, run_id: str) -> None:
+    """Delete a run that cannot be read, for good."""
+    with _told():
+        store.delete(run_id)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what could not be done, and end there."""
+    try:
+        yield
     except UserError as error:
         st.toast(plain(str(error)), icon=":material/error:")
-        return
-    st.session_state[_DELETED] = run
 
 
 def _draw_undo(store: RunStore) -> None:
@@ -170,5 +232,6 @@ def _draw_undo(store: RunStore) -> None:
 
 
 def _undo(store: RunStore, run: KeptRun) -> None:
-    store.restore(run)
-    del st.session_state[_DELETED]
+    with _told():
+        store.restore(run)
+        del st.session_state[_DELETED]

@@ -13,13 +13,14 @@ from pages.shared.prior_desk import Desk
 from pages.shared.prior_text import plain
 from pages.shared.terms import explain
 from xdnn_core.errors import UserError
+from xdnn_core.priors.kept_run import KeptRun
 from xdnn_core.priors.live_chart import Quantity, chart_data
 from xdnn_core.priors.live_controls import decimal_label
 from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot, State
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.penalties import PENALTIES
 from xdnn_core.priors.run_export import reveal_note
-from xdnn_core.priors.runs import KeptRun, RunStore
+from xdnn_core.priors.runs import RunStore
 from xdnn_core.wording import duration
 
 _REDRAW_SECONDS = 0.12
@@ -212,7 +213,7 @@ def _draw_auc(snapshot: Snapshot, others: NamedRuns) -> None:
         loss = f"Trained with cross-entropy + {decimal_label(snapshot.strength)} × penalty"
     else:
         loss = "λ is off: trained with cross-entropy alone, the penalty is only measured"
-    st.caption(f"{loss}. {_gaps(snapshot)}")
+    st.caption(f"{loss}. Computes on {snapshot.place}. {_gaps(snapshot)}")
 
 
 def _gaps(snapshot: Snapshot) -> str:

@@ -1,23 +1,36 @@
-"""Results of heavy work, kept for every session of the server, the oldest dropped first."""
+"""Results of heavy work, kept for every session of the server, the least recently used let go."""
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from collections.abc import Hashable
+from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 import streamlit as st
+import torch
 from cachetools import LRUCache
 
 # One comparison of two networks holds about 4 MB.
-_ENTRIES = 64
+_BYTES = 128 * 2**20
 
 
 class Results:
-    """A thread-safe cache; what is asked for under a key never depends on who asks."""
+    """A thread-safe cache; what is asked for under a key never depends on who asks.
 
-    def __init__(self) -> None:
-        self._kept: LRUCache[Hashable, Any] = LRUCache(_ENTRIES)
+    Parameters
+    ----------
+    limit
+        Bytes all results may hold together; one that alone holds more is kept alone.
+    """
+
+    def __init__(self, limit: int = _BYTES) -> None:
+        self._kept: LRUCache[Hashable, Any] = LRUCache(
+            limit, getsizeof=lambda value: min(bytes_held(value), limit)
+        )
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Any | None:
@@ -29,6 +42,28 @@ class Results:
         """Keep a result."""
         with self._lock:
             self._kept[key] = value
+
+
+def bytes_held(value: Any) -> int:
+    """Memory of everything that a value leads to, each part once; classes and code left out."""
+    seen: set[int] = set()
+    storages: dict[int, int] = {}  # of tensors: views share theirs
+    total, stack = 0, [value]
+    while stack:
+        part = stack.pop()
+        if id(part) in seen or isinstance(part, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(part))
+        if isinstance(part, torch.Tensor):
+            storage = part.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+        elif isinstance(part, np.ndarray):
+            total += part.nbytes if part.base is None else 0
+            stack.append(part.base)
+        else:
+            total += sys.getsizeof(part)
+            stack.extend(gc.get_referents(part))
+    return total + sum(storages.values())
 
 
 @st.cache_resource(show_spinner=False)

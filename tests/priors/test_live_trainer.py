@@ -11,7 +11,7 @@ import pytest
 from tests.priors.small_cohorts import CPU, cohort_of, make_cohort
 from xdnn_core.data.splitting import split_cohort
 from xdnn_core.errors import UserError
-from xdnn_core.priors import live_curve
+from xdnn_core.priors import memory
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.live_state import LiveConfig, Snapshot, StrengthMark
 from xdnn_core.priors.methods import PriorMethod, parse_method
@@ -283,7 +283,7 @@ def test_a_cohort_that_cannot_be_split_is_told(make: Make) -> None:
 
 
 def test_a_run_that_does_not_fit_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_curve, "memory_budget", lambda device: 10**6)
+    monkeypatch.setattr(memory, "memory_budget", lambda device: 10**6)
     trainer = make(replace(CONFIG, hidden=(1024, 1024), replicates=64))
     trainer.start()
     assert "use fewer replicates, methods" in until_state(trainer, "failed").error

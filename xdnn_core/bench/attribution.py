@@ -28,13 +28,12 @@ from xdnn_core.bench.measuring import in_fresh_process, interleaved_seconds, pea
 from xdnn_core.bench.report import (
     Row,
     add_common_arguments,
-    device_title,
     finish,
     require_positive,
     rows_table,
 )
 from xdnn_core.data.gallery import gallery
-from xdnn_core.device import resolve_device
+from xdnn_core.device import device_title, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.metrics.agreement import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model

@@ -23,12 +23,11 @@ from xdnn_core.bench.measuring import interleaved_seconds
 from xdnn_core.bench.report import (
     Row,
     add_common_arguments,
-    device_title,
     finish,
     require_positive,
     rows_table,
 )
-from xdnn_core.device import full_float32, resolve_device
+from xdnn_core.device import device_title, full_float32, resolve_device
 from xdnn_core.metrics.masking import MASKING_METRICS, MaskingMetric, mask_blur, masking_curve
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.zoo import PretrainedModel, load_model

@@ -38,12 +38,11 @@ from xdnn_core.bench.measuring import interleaved_seconds
 from xdnn_core.bench.report import (
     Row,
     add_common_arguments,
-    device_title,
     finish,
     require_positive,
     rows_table,
 )
-from xdnn_core.device import resolve_device
+from xdnn_core.device import device_title, resolve_device
 from xdnn_core.experiments.convergence import measure_convergence
 from xdnn_core.experiments.convergence_result import Convergence
 from xdnn_core.metrics.agreement import relative_l1

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from xdnn_core.errors import UserError
 from xdnn_core.export import write_atomically
 
@@ -62,11 +60,6 @@ def rows_table(rows: Sequence[Row], width: int) -> list[str]:
         line = f"{row.what:<{width}}{row.measured:>9.3g}{target:>10}  {row.verdict}"
         lines.append(line.rstrip())
     return lines
-
-
-def device_title(device: torch.device) -> str:
-    """What the figures were measured on."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:

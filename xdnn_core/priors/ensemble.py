@@ -27,8 +27,8 @@ from xdnn_core.priors.stack import Buffers, ParameterStack
 
 # Rows that one tile of replicates runs at once on the CPU: 20 replicates of the paper's
 # experiment. Larger tiles are no faster, and commands wait for the tile at work.
-_CPU_TILE_ROWS = 4000
-_BUFFERS = 4  # activations, u, t and a product held at once
+CPU_TILE_ROWS = 4000
+BUFFERS = 4  # activations, u, t and a product held at once
 
 ShouldStop = Callable[[], bool]
 
@@ -278,8 +278,8 @@ class PriorEnsemble:
         device = self.splits.x.device
         width = sum(self.parameters.config.widths)
         if device.type == "cpu":
-            return _CPU_TILE_ROWS
-        size = width * self.splits.x.element_size() * _BUFFERS
+            return CPU_TILE_ROWS
+        size = width * self.splits.x.element_size() * BUFFERS
         return max(1, memory_budget(device) // size)
 
     def _replicates_at_once(self) -> int:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from xdnn_core.priors.kept_run import KeptRun
 from xdnn_core.priors.live_controls import strength_label
 from xdnn_core.priors.live_state import MethodCurve, Snapshot, StrengthMark
-from xdnn_core.priors.runs import KeptRun
 
 Quantity = Literal["auc", "loss", "penalty", "gini"]
 

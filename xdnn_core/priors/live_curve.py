@@ -9,10 +9,6 @@ import torch
 from scipy.special import stdtrit
 
 from xdnn_core.data.cohort import Column
-from xdnn_core.data.splitting import SPLIT_ROWS
-from xdnn_core.device import memory_budget
-from xdnn_core.errors import UserError
-from xdnn_core.models.mlp import MLPConfig
 from xdnn_core.priors.ensemble import EnsembleConfig, EpochRecord, PriorEnsemble, ShouldStop
 from xdnn_core.priors.live_state import TOP_FEATURES, LiveConfig, MethodCurve, TopFeature
 from xdnn_core.priors.methods import PriorMethod
@@ -129,38 +125,6 @@ class LiveCurve:
                 value / total if total else 0.0,
             )
             for value, index in zip(values.tolist(), order.tolist(), strict=True)
-        )
-
-
-def require_memory(config: LiveConfig, features: int, device: torch.device) -> None:
-    """Refuse a run whose networks would not fit.
-
-    Parameters
-    ----------
-    config
-        Of the run.
-    features
-        d.
-    device
-        Where it would train.
-
-    Raises
-    ------
-    UserError
-        If it needs more than the device's budget.
-    """
-    shape = MLPConfig(features, config.hidden)
-    size = torch.finfo(torch.float32).bits // 8
-    # Parameters, gradients, the best so far, and Adam's two moments, for every network.
-    networks = 5 * shape.multiplications * config.replicates * len(config.methods)
-    # Activations of one replicate, and what is multiplied with them.
-    samples = max(method.samples for method in config.methods)
-    points = 4 * SPLIT_ROWS * (2 + samples) * sum(shape.widths)
-    needed, budget = size * (networks + points), memory_budget(device)
-    if needed > budget:
-        raise UserError(
-            f"This run needs about {needed / 1e9:.1f} GB of memory and {budget / 1e9:.1f} GB are "
-            "free for it; use fewer replicates, methods or references, or narrower layers."
         )
 
 

@@ -115,7 +115,7 @@ class LiveConfig:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "methods": lambda keys: tuple(parse_method(key) for key in keys),
+    "methods": lambda keys: tuple(parse_method(str(key)) for key in keys),
     "strength": float,
     "penalty": str,
     "hidden": lambda widths: tuple(int(width) for width in widths),
@@ -273,6 +273,8 @@ class Snapshot:
     moved_after_reveal
         Whether an epoch was trained with another λ than the one that was set when a test
         ROC-AUC of this cohort was first revealed, in this run or in one before it.
+    place
+        What computes, in words.
     """
 
     version: int
@@ -291,6 +293,7 @@ class Snapshot:
     error: str = ""
     test_revealed: bool = False
     moved_after_reveal: bool = False
+    place: str = ""
 
     @property
     def seconds_left(self) -> float:

@@ -8,8 +8,8 @@ import json
 import math
 from typing import Final
 
+from xdnn_core.priors.kept_run import KeptRun, run_values
 from xdnn_core.priors.live_state import Snapshot
-from xdnn_core.priors.runs import KeptRun, run_values
 
 _CSV_COLUMNS: Final = (
     "run", "cohort", "method", "epoch", "strength", "validation_auc_mean", "validation_auc_low",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
+import logging
 import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,17 +16,15 @@ from typing import Any, Final
 import platformdirs
 
 from xdnn_core.errors import UserError
+from xdnn_core.priors.kept_run import KeptRun, read_run, run_values
 from xdnn_core.priors.live_controls import path_label
-from xdnn_core.priors.live_state import (
-    LiveConfig,
-    MethodCurve,
-    Snapshot,
-    StrengthMark,
-    TopFeature,
-)
+from xdnn_core.priors.live_state import Snapshot
 
 MAX_NAME: Final = 80
-_BUSY_SECONDS: Final = 5.0
+# How long a locked file is waited for: a page reads while it is drawn, and tries again later.
+_READ_SECONDS: Final = 0.2
+_WRITE_SECONDS: Final = 5.0
+_LOGGER: Final = logging.getLogger(__name__)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY,
@@ -44,50 +41,8 @@ class RunStoreError(UserError):
     """The store cannot do what was asked; says what to do."""
 
 
-@dataclass(frozen=True)
-class KeptRun:
-    """A finished or paused run that was kept.
-
-    Attributes
-    ----------
-    id
-        Of the run in the store.
-    name
-        Given by the user, or made from cohort and λ.
-    created
-        When it was kept, ISO 8601, UTC.
-    cohort, cohort_title, outcome
-        What it trained on.
-    epoch
-        Epochs it had finished.
-    config
-        Its whole configuration.
-    strength
-        λ at the end.
-    marks
-        Changes of λ on the way.
-    curves
-        One a method; without test scores unless they were revealed.
-    test_revealed
-        Whether the test ROC-AUC was revealed before the run was kept.
-    moved_after_reveal
-        Whether λ was moved after a test ROC-AUC of the cohort was first revealed, see `Snapshot`;
-        None if it is not known: earlier versions always showed the test ROC-AUC.
-    """
-
-    id: str
-    name: str
-    created: str
-    cohort: str
-    cohort_title: str
-    outcome: str
-    epoch: int
-    config: LiveConfig
-    strength: float
-    marks: tuple[StrengthMark, ...]
-    curves: tuple[MethodCurve, ...]
-    test_revealed: bool = True
-    moved_after_reveal: bool | None = None
+class UnreadableRunError(RunStoreError):
+    """One run holds what no version of the app has written; the others are fine."""
 
 
 def data_folder() -> Path:
@@ -106,21 +61,13 @@ class RunStore:
     owner
         Whose runs: only these are seen and changed.
 
-    Raises
-    ------
-    RunStoreError
-        If the file cannot be opened or is no database.
+    Every method raises a RunStoreError if the file cannot be read or written; where it lies is
+    in the log, not in the sentence, which anybody may see.
     """
 
     def __init__(self, path: Path | None = None, owner: str = "") -> None:
         self.path = path or data_folder() / "runs.sqlite"
         self.owner = owner
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unusable(error) from error
-        with self._connection() as connection:
-            connection.execute(_SCHEMA)
 
     def keep(self, snapshot: Snapshot, name: str = "") -> KeptRun:
         """Store a run.
@@ -135,7 +82,7 @@ class RunStore:
         Raises
         ------
         RunStoreError
-            If nothing was trained yet, the name is too long, or the file cannot be written.
+            If nothing was trained yet, or the name is too long.
         """
         if not snapshot.epoch:
             raise RunStoreError("This run has not trained an epoch yet; start it before keeping.")
@@ -168,30 +115,18 @@ class RunStore:
             From `get` or `runs`, before it was deleted.
         """
         content = json.dumps(run_values(run), allow_nan=False, ensure_ascii=False)
-        with self._connection() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                (run.id, self.owner, run.name, run.created, run.cohort, content),
-            )
+        self._write(
+            "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+            (run.id, self.owner, run.name, run.created, run.cohort, content),
+        )
 
     def names(self) -> dict[str, str]:
         """Id and name of every run of the owner, the newest first; reads no curves."""
-        with self._connection() as connection:
-            rows = connection.execute(
-                "SELECT id, name FROM runs WHERE owner = ? ORDER BY created DESC, rowid DESC",
-                (self.owner,),
-            ).fetchall()
-        return dict(rows)
-
-    def runs(self) -> tuple[KeptRun, ...]:
-        """All runs of the owner, the newest first."""
-        with self._connection() as connection:
-            rows = connection.execute(
-                "SELECT id, name, content FROM runs WHERE owner = ? "
-                "ORDER BY created DESC, rowid DESC",
-                (self.owner,),
-            ).fetchall()
-        return tuple(_from_row(*row) for row in rows)
+        rows = self._read(
+            "SELECT id, name FROM runs WHERE owner = ? ORDER BY created DESC, rowid DESC",
+            (self.owner,),
+        )
+        return {str(run_id): str(name)[:MAX_NAME] for run_id, name in rows}
 
     def get(self, run_id: str) -> KeptRun:
         """One run.
@@ -200,15 +135,22 @@ class RunStore:
         ------
         RunStoreError
             If the owner has no such run.
+        UnreadableRunError
+            If its content is not a run's.
         """
-        with self._connection() as connection:
-            row = connection.execute(
-                "SELECT id, name, content FROM runs WHERE id = ? AND owner = ?",
-                (run_id, self.owner),
-            ).fetchone()
-        if row is None:
+        rows = self._read(
+            "SELECT name, content FROM runs WHERE id = ? AND owner = ?", (run_id, self.owner)
+        )
+        if not rows:
             raise _gone()
-        return _from_row(*row)
+        name, content = rows[0]
+        try:
+            return read_run(content, id=run_id, name=str(name)[:MAX_NAME])
+        except ValueError as error:
+            _LOGGER.warning("run %s in %s cannot be read: %s", run_id, self.path, error)
+            raise UnreadableRunError(
+                f"The kept run {str(name)[:MAX_NAME]!r} cannot be read and is left out."
+            ) from error
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name.
@@ -232,28 +174,46 @@ class RunStore:
         self._change("DELETE FROM runs WHERE id = ? AND owner = ?", (run_id, self.owner))
 
     def _change(self, statement: str, values: tuple[str, ...]) -> None:
-        with self._connection() as connection:
-            changed = connection.execute(statement, values).rowcount
-        if not changed:
+        if not self._write(statement, values):
             raise _gone()
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one transaction, committed if all went well."""
-        try:
-            with (
-                closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection,
-                connection,  # commits, or rolls back on an error
-            ):
-                yield connection
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+    def _write(self, statement: str, values: tuple[str, ...]) -> int:
+        """Rows changed."""
+        with self._told("written"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._connection(_WRITE_SECONDS) as connection:
+                return connection.execute(statement, values).rowcount
 
-    def _unusable(self, error: Exception) -> RunStoreError:
-        return RunStoreError(
-            f"Kept runs cannot be read or written at {self.path} ({error}); set XDNN_DATA to a "
-            "folder that can."
-        )
+    def _read(self, statement: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        """Rows found; a file that is not there has none, and is not made."""
+        with self._told("read"):
+            if not self.path.exists():
+                return []
+            with self._connection(_READ_SECONDS) as connection:
+                return connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _connection(self, patience: float) -> Iterator[sqlite3.Connection]:
+        """A connection for one transaction, committed if all went well."""
+        with (
+            closing(sqlite3.connect(self.path, timeout=patience)) as connection,
+            connection,  # commits, or rolls back on an error
+        ):
+            connection.text_factory = lambda text: text.decode(errors="replace")
+            connection.execute(_SCHEMA)
+            yield connection
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Trouble with the file as one sentence without its path, which goes to the log."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            _LOGGER.warning("kept runs in %s cannot be %s: %s", self.path, what, error)
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunStoreError(
+                f"Kept runs cannot be {what} at the moment ({reason}); training works without them."
+            ) from error
 
 
 def _checked_name(name: str) -> str:
@@ -265,49 +225,3 @@ def _checked_name(name: str) -> str:
 
 def _gone() -> RunStoreError:
     return RunStoreError("There is no such kept run; it may have been deleted in another window.")
-
-
-def run_values(run: KeptRun) -> dict[str, Any]:
-    """A run as plain values for JSON, which has no NaN: what is not defined is None."""
-    values: dict[str, Any] = _without_nan(asdict(run) | {"config": run.config.to_dict()})
-    return values
-
-
-def _without_nan(value: Any) -> Any:
-    """NaN and infinity as None, which JSON can hold."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
-    return value
-
-
-def _from_row(run_id: str, name: str, content: str) -> KeptRun:
-    """Read back what `run_values` gave; the name in the table is the current one."""
-    values = json.loads(content)
-    return KeptRun(
-        **values
-        | {
-            "id": run_id,
-            "name": name,
-            "config": LiveConfig.from_dict(values["config"]),
-            "marks": tuple(StrengthMark(**mark) for mark in values["marks"]),
-            "curves": tuple(_curve(curve) for curve in values["curves"]),
-        }
-    )
-
-
-def _curve(values: dict[str, Any]) -> MethodCurve:
-    top = tuple(TopFeature(**feature) for feature in values.pop("top_features"))
-    restored: dict[str, Any] = {
-        key: tuple(_number(each) for each in value) if isinstance(value, list) else _number(value)
-        for key, value in values.items()
-    }
-    return MethodCurve(**restored, top_features=top)
-
-
-def _number(value: Any) -> Any:
-    """None back to NaN."""
-    return float("nan") if value is None else value

@@ -17,10 +17,15 @@ from dataclasses import replace
 import torch
 
 from xdnn_core.data.cohort import Cohort
-from xdnn_core.device import compute_on_one_core, resolve_device
+from xdnn_core.device import (
+    compute_on_one_core,
+    device_title,
+    resolve_device,
+    usable_cores,
+)
 from xdnn_core.errors import UserError
 from xdnn_core.priors.ensemble import ShouldStop
-from xdnn_core.priors.live_curve import LiveCurve, require_memory
+from xdnn_core.priors.live_curve import LiveCurve
 from xdnn_core.priors.live_state import (
     LiveConfig,
     MethodCurve,
@@ -29,6 +34,7 @@ from xdnn_core.priors.live_state import (
     StrengthMark,
     check_strength,
 )
+from xdnn_core.priors.memory import RUN_MEMORY, RunMemory, memory_needed
 from xdnn_core.priors.splits import stack_splits
 from xdnn_core.work_queue import WORK, GiveWay, WorkQueue
 
@@ -40,6 +46,14 @@ _PACE_EPOCHS = 20  # the recent pace is measured over
 
 class _Left(Exception):
     """A command came while the thread waited for its turn."""
+
+
+def _place(device: torch.device) -> str:
+    """What a training computes on, in words: the GPU's name, or its share of the CPU."""
+    if device.type == "cuda":
+        return device_title(device)
+    cores = usable_cores()
+    return f"the CPU, one of {cores} cores" if cores > 1 else "the CPU, its one core"
 
 
 class LiveTrainer:
@@ -58,6 +72,13 @@ class LiveTrainer:
     revealed_strength
         λ at which a test ROC-AUC of this cohort was first revealed by an earlier trainer; None
         if it never was.
+    memory
+        Counts what all runs hold, shared with other trainers.
+
+    Raises
+    ------
+    UserError
+        If the device is not there.
     """
 
     def __init__(
@@ -67,11 +88,13 @@ class LiveTrainer:
         device: torch.device | str | None = None,
         queue: WorkQueue = WORK,
         revealed_strength: float | None = None,
+        memory: RunMemory = RUN_MEMORY,
     ) -> None:
         config = config or LiveConfig()
         self._cohort = cohort
         self._device = resolve_device(device)
         self._queue = queue
+        self._memory = memory
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         # Commands, written under the lock, read by the thread.
@@ -79,6 +102,7 @@ class LiveTrainer:
         self._steps = 0
         self._stopped = False
         self._busy = False
+        self._working = False  # there is a thread that will look at commands
         self._new_config: LiveConfig | None = None
         self._strength = config.strength
         self._marks: list[StrengthMark] = []
@@ -112,7 +136,7 @@ class LiveTrainer:
         """End the thread for good. Only sets a flag: it may be called from anywhere."""
         with self._wake:
             self._stopped = True
-            if not self.alive:
+            if not self._working:
                 self._snapshot = replace(
                     self._snapshot, state="stopped", version=self._snapshot.version + 1
                 )
@@ -267,9 +291,14 @@ class LiveTrainer:
         self._wake.notify_all()
 
     def _ensure_thread(self) -> None:
-        if not self.alive:
-            self._thread = threading.Thread(target=self._work, name="live-training", daemon=True)
-            self._thread.start()
+        """Begin anew: a thread that ended, because it failed, has left no run."""
+        if self._working:
+            return
+        self._working = True
+        self._marks = []
+        self._round_strength, self._next_epoch, self._seconds = None, 0, 0.0
+        self._thread = threading.Thread(target=self._work, name="live-training", daemon=True)
+        self._thread.start()
 
     def _interrupted(self) -> bool:
         """Whether the thread should leave what it is at."""
@@ -291,8 +320,15 @@ class LiveTrainer:
         finally:  # a mistake of ours is shown too, and goes on to be seen
             if state == "failed" and not reason:
                 reason = f"Training broke off: {sys.exc_info()[1]!r}"
-            self._publish(state, error=reason)
-            self._busy = False
+            with self._wake:  # so that a command comes before the end or starts a new thread
+                self._publish(state, error=reason)
+                self._drop_run()
+                self._running, self._steps, self._busy, self._working = False, 0, False, False
+
+    def _drop_run(self) -> None:
+        """Let go of the networks and their data; what came of them stays in the snapshot."""
+        self._curves, self._ticks = [], []
+        self._memory.release(self)
 
     def _await_orders(self) -> bool:
         """Sleep until there is something to do; False to end."""
@@ -302,7 +338,7 @@ class LiveTrainer:
                     return False
                 if self._new_config is not None:
                     self._config, self._new_config = self._new_config, None
-                    self._curves, self._ticks = [], []
+                    self._drop_run()
                     self._round_strength, self._next_epoch, self._seconds = None, 0, 0.0
                 if not self._interrupted() and not self._finished:
                     return True
@@ -346,7 +382,9 @@ class LiveTrainer:
             return
         self._publish("preparing")
         config = self._config
-        require_memory(config, self._cohort.features.shape[1], self._device)
+        self._memory.reserve(
+            self, memory_needed(config, *self._cohort.features.shape), self._device
+        )
         seeds = range(config.seed, config.seed + config.replicates)
         splits = stack_splits(self._cohort, seeds, self._device)
         self._curves = [
@@ -440,6 +478,7 @@ class LiveTrainer:
             strength=self._strength,
             test_revealed=self._revealed,
             moved_after_reveal=self._moved,
+            place=_place(self._device),
         )
 
     def _tell_waiting(self, ahead: int) -> None:

@@ -1,0 +1,123 @@
+"""A run that was kept, as plain values for JSON and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+from xdnn_core.priors.live_state import LiveConfig, MethodCurve, StrengthMark
+
+_SEQUENCES = ("epochs", "strengths", "auc_mean", "auc_low", "auc_high", "loss", "penalty", "gini")
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A finished or paused run that was kept.
+
+    Attributes
+    ----------
+    id
+        Of the run in the store.
+    name
+        Given by the user, or made from cohort and λ.
+    created
+        When it was kept, ISO 8601, UTC.
+    cohort, cohort_title, outcome
+        What it trained on.
+    epoch
+        Epochs it had finished.
+    config
+        Its whole configuration.
+    strength
+        λ at the end.
+    marks
+        Changes of λ on the way.
+    curves
+        One a method; without test scores unless they were revealed.
+    test_revealed
+        Whether the test ROC-AUC was revealed before the run was kept.
+    moved_after_reveal
+        Whether λ was moved after a test ROC-AUC of the cohort was first revealed, see `Snapshot`;
+        None if it is not known: earlier versions always showed the test ROC-AUC.
+    """
+
+    id: str
+    name: str
+    created: str
+    cohort: str
+    cohort_title: str
+    outcome: str
+    epoch: int
+    config: LiveConfig
+    strength: float
+    marks: tuple[StrengthMark, ...]
+    curves: tuple[MethodCurve, ...]
+    test_revealed: bool = True
+    moved_after_reveal: bool | None = None
+
+
+def run_values(run: KeptRun) -> dict[str, Any]:
+    """A run as plain values for JSON, which has no NaN: what is not defined is None."""
+    values: dict[str, Any] = _without_nan(asdict(run) | {"config": run.config.to_dict()})
+    return values
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN and infinity as None, which JSON can hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return value
+
+
+def read_run(content: str | bytes, **known: str) -> KeptRun:
+    """Read what `run_values` gave.
+
+    Parameters
+    ----------
+    content
+        As JSON.
+    known
+        Values of the run that count instead of those in the content.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else; a `LiveConfig` that is not allowed is a UserError, which is one.
+    """
+    try:
+        values = json.loads(content)
+        run: KeptRun = _typed(KeptRun, values | known)
+    except (TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    if [curve.method for curve in run.curves] != [method.key for method in run.config.methods]:
+        raise ValueError("the curves are not those of the methods")
+    for curve in run.curves:
+        if not curve.epochs or len({len(getattr(curve, name)) for name in _SEQUENCES}) > 1:
+            raise ValueError("a curve does not have one value an epoch")
+    return run
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """A value of JSON as this type, None as the NaN it was; TypeError where it is another."""
+    if kind is LiveConfig and isinstance(value, dict):
+        return LiveConfig.from_dict(value)
+    if is_dataclass(kind) and isinstance(value, dict):
+        hints, build = get_type_hints(kind), cast(type, kind)
+        return build(**{key: _typed(hints.get(key), each) for key, each in value.items()})
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"{value!r:.40} is no list")
+        return tuple(_typed(get_args(kind)[0], each) for each in value)
+    if kind is float and (value is None or type(value) is int):
+        return math.nan if value is None else float(value)
+    if kind is float and not math.isfinite(value):
+        raise TypeError(f"{value!r} is not finite")
+    if type(value) in (get_args(kind) or (kind,)):
+        return value
+    raise TypeError(f"{value!r:.40} is no {kind}")

@@ -1,0 +1,99 @@
+"""What live runs hold in memory: counted over all of them before another one begins."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+
+from xdnn_core.data.splitting import SPLIT_ROWS
+from xdnn_core.device import free_memory, memory_budget
+from xdnn_core.errors import UserError
+from xdnn_core.models.mlp import MLPConfig
+from xdnn_core.priors.ensemble import BUFFERS, CPU_TILE_ROWS
+from xdnn_core.priors.live_state import LiveConfig
+
+_FLOAT = torch.finfo(torch.float32).bits // 8
+_INDEX = torch.iinfo(torch.int64).bits // 8
+
+
+def memory_needed(config: LiveConfig, rows: int, features: int) -> int:
+    """Bytes a run holds once it trains, about.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    rows, features
+        Of the cohort, N and d.
+
+    Returns
+    -------
+    int
+    """
+    shape = MLPConfig(features, config.hidden)
+    # Parameters, gradients, the best so far, and Adam's two moments, for every network.
+    networks = 5 * shape.multiplications * config.replicates * len(config.methods)
+    values = 0  # a row's in every layer; each method has buffers of its own
+    for method in config.methods:
+        replicate = SPLIT_ROWS * (2 + method.samples)
+        # A tile: several replicates where they fit, always one.
+        tile = max(replicate, min(replicate * config.replicates, CPU_TILE_ROWS))
+        values += BUFFERS * tile * sum(shape.widths)
+    # The standardised table, and which of its rows every replicate is tested on.
+    data = _FLOAT * rows * features + _INDEX * rows * config.replicates
+    return _FLOAT * (networks + values) + data
+
+
+class RunMemory:
+    """Bytes held by the live runs of this process."""
+
+    def __init__(self) -> None:
+        self._held: dict[object, tuple[torch.device, int]] = {}
+        self._guard = threading.Lock()
+
+    def reserve(self, run: object, needed: int, device: torch.device) -> None:
+        """Count a run, or refuse it where it would not fit beside the others.
+
+        Parameters
+        ----------
+        run
+            Stands for the run until it is released.
+        needed
+            Bytes, from `memory_needed`.
+        device
+            Where it trains.
+
+        Raises
+        ------
+        UserError
+            If it alone needs more than the device's budget, or all runs together more than half
+            of what the device has for them.
+        """
+        with self._guard:
+            held = self.held(device)
+            # Half of what there would be without the runs that are here already.
+            left = max((free_memory(device) + held) // 2 - held, 0)
+            budget = min(memory_budget(device), left)
+            if needed > budget:
+                others = f"; other trainings hold {held / 1e9:.1f} GB" if held else ""
+                until = ", or start again once another training has ended" if held else ""
+                raise UserError(
+                    f"This run needs about {needed / 1e9:.1f} GB of memory and {budget / 1e9:.1f} "
+                    f"GB are free for it{others}; use fewer replicates, methods or references, or "
+                    f"narrower layers{until}."
+                )
+            self._held[run] = (device, needed)
+
+    def release(self, run: object) -> None:
+        """Take a run off the count; does nothing if it is not on it."""
+        with self._guard:
+            self._held.pop(run, None)
+
+    def held(self, device: torch.device) -> int:
+        """Bytes of all runs on a device."""
+        return sum(needed for place, needed in list(self._held.values()) if place == device)
+
+
+RUN_MEMORY = RunMemory()
+"""The count of this process, over all browser sessions."""

@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 _VARIABLES = ("XDNN_CACHE", "XDNN_DATA", "XDNN_GALLERY", "XDNN_IMAGE_SETS")
 # A path begins where no word, address or fraction goes on: not in https://host/file or in 5/s.
 _BEFORE = r"(?<![\w.:/\\~<)\]])"
-_BEGINS = r"(?:~?/|[A-Za-z]:[/\\]|\\\\)"
+_BEGINS = r"(?:file:/+|~?/|[A-Za-z]:[/\\]|\\\\)"
 _ON = r"[^\s'\"`()<>,;]"
 
 

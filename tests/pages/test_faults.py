@@ -94,14 +94,3 @@ def test_results_of_own_runs_that_are_no_parquet_files(open_page: OpenPage, tmp_
     _broken(tmp_path / "data" / OWN_RESULTS, "figure1-own.parquet")
     drawn = open_page("prior_training", view="Figure 1 of the paper")
     _says(drawn, "figure1-own.parquet is not a readable Parquet file", tmp_path)
-
-
-def test_a_run_whose_folder_cannot_be_written(
-    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "data").write_bytes(b"")
-    (tmp_path / "image sets" / "made").mkdir(parents=True)
-    monkeypatch.setenv("XDNN_IMAGE_SETS", str(tmp_path / "image sets"))
-    app = open_page("results")
-    (start,) = [button for button in app.button if button.label == "Run"]
-    _says(start.click().run(timeout=60), "cannot be written (Not a directory); set XDNN", tmp_path)

@@ -71,7 +71,7 @@ def test_one_at_a_time_and_cancelled(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UserError, match="work cannot be written .*; set XDNN_DATA"):
+    with pytest.raises(UserError, match=r"work cannot be written .*; set XDNN_DATA"):
         OneRun().start(["models"], tmp_path / "file" / "work" / "messages.log")
 
 

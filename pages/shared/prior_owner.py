@@ -1,8 +1,8 @@
 """Whose kept runs these are: a random name that this browser keeps in a cookie.
 
 There are no accounts. The name cannot be guessed, so nobody else's runs can be asked for; it
-outlives the session and the server, so that kept runs are found again. Only what a server with this
-data folder made is taken for a name: its signature stands beside it, and the key lies in the folder.
+outlives the session and the server, so that kept runs are found again. Only what a server with
+this data folder made is taken for a name: it is signed, and the key lies in the folder.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.shared.warmup import warm_up
 
-st.set_page_config(page_title="X-DNN", page_icon=":material/target:", layout="wide")
+st.set_page_config(page_title="X-DNN", page_icon="assets/icon.svg", layout="wide")
 warm_up()
 st.logo("assets/logo.svg", size="medium")
 compare = st.Page(

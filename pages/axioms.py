@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.address import choice
 from pages.shared.page import begin_page
 
 begin_page()
@@ -22,12 +23,9 @@ def main() -> None:
     with view:
         shown = st.segmented_control(
             "Tried on",
-            [_RANDOM, _NETWORK],
             default=_RANDOM,
             required=True,
-            key="tried",
-            bind="query-params",
-            persist_state="session",
+            **choice("tried", [_RANDOM, _NETWORK]),
         )
     if shown == _NETWORK:
         draw_network_view(body)

@@ -10,6 +10,7 @@ from pages.shared.compare_controls import (
     choose_integration,
     choose_pair,
 )
+from pages.shared.errors import for_screen
 from pages.shared.networks import store
 from pages.shared.page import Theme, begin_page, current_theme
 from pages.shared.photo import choose_photo
@@ -43,7 +44,7 @@ def main() -> None:
         with grid:
             models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
     except UserError as error:
-        answer.error(str(error), icon=":material/cloud_off:")
+        answer.error(for_screen(error), icon=":material/cloud_off:")
         return
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
     seen = models[0].to_display(inputs[0])

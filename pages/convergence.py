@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.compare_controls import choose_class, choose_pair
+from pages.shared.errors import for_screen
 from pages.shared.networks import store
 from pages.shared.page import Theme, begin_page, current_theme, two_columns
 from pages.shared.photo import choose_photo
@@ -51,7 +52,7 @@ def main() -> None:
         with loading:
             models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
     except UserError as error:
-        answer.error(str(error), icon=":material/cloud_off:")
+        answer.error(for_screen(error), icon=":material/cloud_off:")
         return
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
     predictions = [predict(model, inputs) for model in models]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.address import choice
+from pages.shared.errors import for_screen
 from pages.shared.page import begin_page
 
 begin_page()
@@ -18,7 +20,6 @@ with body, st.spinner("Loading …", show_time=True):
     from pages.shared.prior_kept import draw_kept, overlays, read_kept
     from pages.shared.prior_live import draw_live
     from pages.shared.prior_owner import owner
-    from pages.shared.prior_text import plain
     from xdnn_core.errors import UserError
     from xdnn_core.priors.runs import RunStore
 
@@ -30,13 +31,10 @@ def main() -> None:
     with view:
         shown = st.segmented_control(
             "View",
-            [_LIVE, _FIGURE],
             default=_LIVE,
             required=True,
-            key="view",
-            bind="query-params",
-            persist_state="session",
             label_visibility="collapsed",
+            **choice("view", [_LIVE, _FIGURE]),
         )
     with body:
         if shown == _FIGURE:
@@ -58,7 +56,7 @@ def _train() -> None:
         place = desk()
         place.want(cohort, config)
     except UserError as error:
-        problems.warning(plain(str(error)), icon=":material/tune:")
+        problems.warning(for_screen(error), icon=":material/tune:")
         return
     with kept:
         store = RunStore(owner=owner())

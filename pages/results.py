@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.address import choice
 from pages.shared.page import begin_page
 
 begin_page()
@@ -30,13 +31,10 @@ def main() -> None:
         labels = {card.label: name for name, card in TABLES.items()}
         label = st.segmented_control(
             "Table",
-            list(labels),
             default=next(iter(labels)),
             required=True,
-            key="table",
-            bind="query-params",
-            persist_state="session",
             label_visibility="collapsed",
+            **choice("table", list(labels)),
         )
         name = labels[label]
         st.markdown(f"**{TABLES[name].title}**", width="content")

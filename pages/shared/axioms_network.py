@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared.address import choice
 from pages.shared.axioms_detail import draw_detail, facts_of
 from pages.shared.axioms_downloads import draw_downloads
 from pages.shared.axioms_table import cell_key, draw_table, how_often
 from pages.shared.axioms_work import NetworkWork, ask, is_asked
 from pages.shared.compare_controls import choose_class, choose_pair
+from pages.shared.errors import for_screen
 from pages.shared.networks import store
 from pages.shared.page import current_theme
 from pages.shared.photo import choose_photo
@@ -40,7 +42,7 @@ def draw_network_view(body: DeltaGenerator) -> None:
         with working:
             models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
     except UserError as error:
-        answer.error(str(error), icon=":material/cloud_off:")
+        answer.error(for_screen(error), icon=":material/cloud_off:")
         return
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
     with toolbar:
@@ -74,33 +76,25 @@ def _choose_biases() -> int:
     """Draw which network of the pair; returns its place."""
     chosen = st.segmented_control(
         "Network",
-        [_WITH, _WITHOUT],
         default=_WITH,
         required=True,
-        key="biases",
-        bind="query-params",
-        persist_state="session",
+        **choice("biases", [_WITH, _WITHOUT]),
     )
     return [_WITH, _WITHOUT].index(chosen)
 
 
 def _choose_settings() -> NetworkSettings:
     """Draw how many gradient calls the methods that take several get."""
-    options = {"bind": "query-params", "persist_state": "session"}
     with st.popover("Calls", icon=":material/tune:"):
         steps = st.select_slider(
             "Calls of Integrated Gradients",
-            [2, 4, 8, 16, 32, 64, 128],
             value=NetworkSettings.steps,
-            key="axiom_steps",
-            **options,
+            **choice("axiom_steps", [2, 4, 8, 16, 32, 64, 128]),
         )
         samples = st.select_slider(
             "Samples of Expected Gradients",
-            [1, 2, 4, 8, 16, 32],
             value=NetworkSettings.samples,
-            key="axiom_samples",
-            **options,
+            **choice("axiom_samples", [1, 2, 4, 8, 16, 32]),
         )
     return NetworkSettings(steps=steps, samples=samples)
 

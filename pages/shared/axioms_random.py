@@ -8,10 +8,12 @@ from datetime import datetime
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared.address import choice, number
 from pages.shared.axioms_detail import draw_detail, facts_of
 from pages.shared.axioms_downloads import draw_downloads
 from pages.shared.axioms_table import cell_key, draw_table, how_often
 from pages.shared.axioms_work import RandomWork, ask, is_asked
+from pages.shared.errors import for_screen
 from pages.shared.page import current_theme
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
@@ -45,7 +47,7 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
     try:
         table = fresh or _stored(without_biases)
     except UserError as error:
-        answer.error(str(error), icon=":material/table:")
+        answer.error(for_screen(error), icon=":material/table:")
     if table is not None:
         with view:
             draw_downloads(table, table.cells, "table1")
@@ -69,23 +71,21 @@ def _choose_networks() -> bool:
     """Draw on which networks; returns whether all are without biases."""
     chosen = st.segmented_control(
         "Networks with biases",
-        [_AS_DEFINED, _WITHOUT],
         default=_AS_DEFINED,
         required=True,
-        key="axiom_networks",
-        bind="query-params",
-        persist_state="session",
+        **choice("axiom_networks", [_AS_DEFINED, _WITHOUT]),
     )
     return chosen == _WITHOUT
 
 
 def _choose_run(without_biases: bool) -> RandomWork:
     """Draw what to try again with, and the button that does it."""
-    kept = {"bind": "query-params", "persist_state": "session"}
     with st.popover("Try again", icon=":material/replay:"):
-        trials = st.number_input("Random networks a cell", 2, 1_000, 50, key="axiom_trials", **kept)
-        seed = st.number_input("Seed", 0, 9_999, 1, key="axiom_seed", **kept)
-        work = RandomWork(int(trials), int(seed), without_biases)
+        trials = st.number_input(
+            "Random networks a cell", value=50, **number("axiom_trials", 2, 1_000)
+        )
+        seed = st.number_input("Seed", value=1, **number("axiom_seed", 0, 9_999))
+        work = RandomWork(trials, seed, without_biases)
         st.button("Try every cell", type="primary", on_click=ask, args=(work.key,))
     return work
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.shared.address import read
 from pages.shared.charts import colour
 from pages.shared.page import Theme
 from xdnn_core.axioms.experiments import AXIOMS
@@ -94,7 +95,7 @@ def _pick() -> None:
 
 def _chosen(known: Mapping[str, Cell]) -> str:
     """The cell of this session or of the address; else one that fails, or the first."""
-    asked = st.session_state.get(_CHOSEN) or st.query_params.get("cell")
+    asked = st.session_state.get(_CHOSEN) or read("cell", known.__contains__)
     if asked in known:
         return asked
     failed = [key for key in (*_FIRST, *known) if key in known and not known[key].holds]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.shared.address import choice, switch
 from pages.shared.networks import PAIRS, Pair
 from pages.shared.page import Theme
 from pages.shared.terms import explain
@@ -23,11 +24,8 @@ def choose_pair() -> Pair:
     """Draw the choice of networks."""
     title = st.selectbox(
         "Networks",
-        list(PAIRS),
-        key="networks",
-        bind="query-params",
-        persist_state="session",
         width=200,
+        **choice("networks", list(PAIRS)),
     )
     return PAIRS[title]
 
@@ -42,14 +40,11 @@ def choose_class(classes: Sequence[str], predictions: Sequence[Sequence[Predicti
     first = predictions[0][0].name
     chosen = st.selectbox(
         "Class to explain",
-        list(ranked),
         index=None,
         placeholder=f"Predicted: {first}",
-        key="class",
-        bind="query-params",
-        persist_state="session",
         help="Any class, by search; likely ones first. Empty: what AlexNet predicts.",
         width=200,
+        **choice("class", list(ranked)),
     )
     return list(classes).index(chosen or first)
 
@@ -59,33 +54,31 @@ def choose_integration() -> IntegrationSettings:
     from xdnn_core.attribution.quadrature import RULES
     from xdnn_core.comparison import BASELINES, IntegrationSettings
 
-    options = {"bind": "query-params", "persist_state": "session"}
     with st.popover("Integration", icon=":material/function:"):
         until = st.segmented_control(
-            "Stop at", [_CALLS, _ERROR], default=_CALLS, required=True, key="until", **options
+            "Stop at", default=_CALLS, required=True, **choice("until", [_CALLS, _ERROR])
         )
         tolerance = None
         if until == _ERROR:
             chosen = st.segmented_control(
-                "Estimated error", list(_TOLERANCES), default="2.5 %", required=True,
-                key="tolerance", **options,
-            )  # fmt: skip
+                "Estimated error",
+                default="2.5 %",
+                required=True,
+                **choice("tolerance", list(_TOLERANCES)),
+            )
             tolerance = _TOLERANCES[chosen]
             steps = st.select_slider(
-                "Gradient calls at most", [32, 64, 128, 256, 512, 1024], value=512, key="cap",
-                **options,
-            )  # fmt: skip
+                "Gradient calls at most",
+                value=512,
+                **choice("cap", [32, 64, 128, 256, 512, 1024]),
+            )
         else:
             steps = st.select_slider(
-                "Gradient calls", [8, 16, 32, 64, 128, 256, 512], value=128, key="steps", **options
+                "Gradient calls", value=128, **choice("steps", [8, 16, 32, 64, 128, 256, 512])
             )
-        rule = st.selectbox(
-            "Rule",
-            sorted(RULES, key=lambda rule: rule != IntegrationSettings.rule),
-            key="rule",
-            **options,
-        )
-        baseline = st.selectbox("Baseline", BASELINES, key="baseline", **options)
+        rules = sorted(RULES, key=lambda rule: rule != IntegrationSettings.rule)
+        rule = st.selectbox("Rule", **choice("rule", rules))
+        baseline = st.selectbox("Baseline", **choice("baseline", BASELINES))
         explain(
             "gradient_calls", "estimated_error", "rule", "baseline",
             label="What is this?", key="explain_integration",
@@ -98,23 +91,25 @@ def choose_display(theme: Theme) -> DisplaySettings:
     from xdnn_core.panels import DisplaySettings
 
     # Required: a segmented control could otherwise be switched off altogether.
-    options = {"bind": "query-params", "persist_state": "session", "required": True}
     with st.popover("Display", icon=":material/palette:"):
         picture = st.segmented_control(
-            "Picture", ["heatmap", "overlay"], default="heatmap", key="picture", **options
+            "Picture",
+            default="heatmap",
+            required=True,
+            **choice("picture", ["heatmap", "overlay"]),
         )
         unit = st.segmented_control(
-            "Values", ["relative to logit", "raw"], default="relative to logit", key="values",
-            **options,
-        )  # fmt: skip
+            "Values",
+            default="relative to logit",
+            required=True,
+            **choice("values", ["relative to logit", "raw"]),
+        )
         scale = st.segmented_control(
-            "Scale", ["shared", "per panel"], default="shared", key="scale", **options
+            "Scale", default="shared", required=True, **choice("scale", ["shared", "per panel"])
         )
         if scale == "per panel":
             st.caption("Panels with scales of their own are not comparable.")
-        blur = st.toggle(
-            "Light blur", value=True, key="blur", bind="query-params", persist_state="session"
-        )
+        blur = st.toggle("Light blur", value=True, **switch("blur"))
         explain("scale", label="What is this?", key="explain_display")
     return DisplaySettings(
         on_image=picture == "overlay",

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from pages.shared.address import is_between, read
 from pages.shared.page import Theme
 from xdnn_core.attribution.ray import STOPS
 from xdnn_core.comparison import fast_method
@@ -215,13 +216,7 @@ def current_view() -> View:
 def _view_of_address() -> View:
     """The view the link names; what it does not name rightly is the default."""
     default = View()
-    try:
-        alpha = float(st.query_params.get("alpha", default.alpha))
-    except ValueError:
-        alpha = default.alpha
-    if not STOPS[0] <= alpha <= STOPS[-1]:
-        alpha = default.alpha
-    colours = st.query_params.get("colours", default.colours)
-    return View(
-        STOPS[nearest_stop(STOPS, alpha)], colours if colours in COLOURS else default.colours
-    )
+    alpha = read("alpha", lambda text: is_between(text, STOPS[0], STOPS[-1], float))
+    colours = read("colours", COLOURS.__contains__)
+    stop = nearest_stop(STOPS, default.alpha if alpha is None else float(alpha))
+    return View(STOPS[stop], colours or default.colours)

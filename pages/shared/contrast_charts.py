@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.shared.charts import CONFIG, figure, network_colour
+from pages.shared.errors import for_screen
 from pages.shared.page import Theme
 from xdnn_core.contrast_maps import NetworkContrast
 from xdnn_core.errors import UserError
@@ -67,7 +68,7 @@ def draw_accuracy(models: Sequence[PretrainedModel], theme: Theme) -> None:
     try:
         _, stored = load_figure2()
     except UserError as error:
-        st.caption(str(error))
+        st.caption(for_screen(error))
         return
     made = stored.provenance
     names = {model.name: network_name(model) for model in models}

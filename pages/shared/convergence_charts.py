@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.shared.charts import CONFIG, colour, figure, network_colour
 from pages.shared.convergence_controls import RULE_TITLES
+from pages.shared.errors import for_screen
 from pages.shared.page import Theme, two_columns
 from xdnn_core.comparison import fast_method
 from xdnn_core.convergence_view import thumbnails
@@ -178,7 +179,7 @@ def draw_figure3(models: Sequence[PretrainedModel], theme: Theme) -> None:
     try:
         _, stored = load_figure3()
     except UserError as error:
-        st.caption(str(error))
+        st.caption(for_screen(error))
         return
     made = stored.provenance
     title = f"Mean and quartiles over {made.images:,} images, {made.data_set}"

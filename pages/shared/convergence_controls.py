@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.shared.address import choice, choices
+
 if TYPE_CHECKING:
     from xdnn_core.experiments.convergence_result import Reference
 
@@ -25,24 +27,19 @@ RULE_TITLES = {
 
 def choose_plot() -> tuple[list[str], Reference]:
     """Draw the choice of curves to show, Captum's among them, and of the reference."""
-    kept = {"bind": "query-params", "persist_state": "session"}
     titles = {title: rule for rule, title in RULE_TITLES.items()}
     chosen = st.pills(
         "Rules",
-        list(titles),
         selection_mode="multi",
         default=list(titles)[:4],
-        key="rules",
         help="Captum's own curve shares no points with the others and takes as long again.",
-        **kept,
+        **choices("rules", list(titles)),
     )
     reference = st.segmented_control(
         "Errors against",
-        list(_REFERENCES),
         default="300 calls",
-        key="reference",
         required=True,
         help="300 Gauss–Legendre points are the paper's reference; 2,048 graded ones take longer.",
-        **kept,
+        **choice("reference", list(_REFERENCES)),
     )
     return [titles[title] for title in titles if title in chosen], _REFERENCES[reference]

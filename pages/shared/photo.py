@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
+from pages.shared.address import read
+from pages.shared.errors import for_screen
 from pages.shared.gallery_strip import gallery_strip
 from xdnn_core.data.gallery import gallery, gallery_problems
 from xdnn_core.data.uploads import UploadError, read_photo
@@ -50,7 +52,7 @@ def choose_photo() -> Photo:
         current = _open(picked)
         st.session_state["class"] = None
     for problem in gallery_problems():
-        st.caption(problem)
+        st.caption(for_screen(problem))
     st.session_state["photo"] = current
     st.query_params["image"] = current.key or OWN
     return current
@@ -59,8 +61,8 @@ def choose_photo() -> Photo:
 def _from_address() -> Photo:
     """The photograph the link names, else the first of the gallery."""
     keys = [item.key for item in gallery()]
-    asked = st.query_params.get("image", FIRST)
-    return _open(asked if asked in keys else FIRST if FIRST in keys else keys[0])
+    asked = read("image", keys.__contains__)
+    return _open(asked or (FIRST if FIRST in keys else keys[0]))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

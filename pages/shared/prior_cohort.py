@@ -7,6 +7,8 @@ from typing import BinaryIO
 import pandas as pd
 import streamlit as st
 
+from pages.shared.address import choice
+from pages.shared.errors import for_screen
 from pages.shared.prior_text import plain
 from pages.shared.progress import download_progress
 from xdnn_core.data.cohort import Cohort
@@ -31,12 +33,9 @@ def choose_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
     """
     chosen = st.selectbox(
         "Cohort",
-        [_NHEFS, _NHANES, _OWN],
-        key="cohort",
-        bind="query-params",
-        persist_state="session",
         label_visibility="collapsed",
         width=170,
+        **choice("cohort", [_NHEFS, _NHANES, _OWN]),
     )
     try:
         if chosen == _OWN:
@@ -44,7 +43,7 @@ def choose_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
         else:
             cohort = load_nhefs() if chosen == _NHEFS else _nhanes1(problems)
     except UserError as error:
-        problems.error(plain(str(error)), icon=":material/error:")
+        problems.error(for_screen(error), icon=":material/error:")
         if chosen == _NHANES:
             problems.button("Try again", icon=":material/refresh:", key="try_nhanes")
         return None

@@ -6,7 +6,9 @@ from typing import Any
 
 import streamlit as st
 
+from pages.shared.address import choice, choices, number, text
 from pages.shared.terms import explain
+from xdnn_core.errors import UserError
 from xdnn_core.priors.live_controls import (
     LEARNING_RATES,
     SAMPLES,
@@ -19,7 +21,6 @@ from xdnn_core.priors.live_state import MAX_EPOCHS, MAX_REPLICATES, LiveConfig
 from xdnn_core.priors.methods import METHODS, PriorMethod
 from xdnn_core.priors.penalties import PENALTIES
 
-_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 # Epochs a second at most; None is as fast as the machine goes. By what stands in the address.
 _PACES: dict[str, float | None] = {"5/s": 5.0, "15/s": 15.0, "full speed": None}
 _DRAWS = {"permuted": False, "independent": True}
@@ -38,13 +39,11 @@ def choose_config() -> LiveConfig:
     """
     titles = st.pills(
         "Methods",
-        list(_BY_TITLE),
         selection_mode="multi",
         wrap=True,
         default=[method.card.title for method in _DEFAULT.methods],
-        key="methods",
         label_visibility="collapsed",
-        **_BOUND,
+        **choices("methods", list(_BY_TITLE)),
     )
     with st.popover("Settings", icon=":material/tune:"):
         chosen = [name for title, name in _BY_TITLE.items() if title in titles]
@@ -69,22 +68,18 @@ def _sampling(chosen: list[str]) -> tuple[dict[str, int], bool]:
     ):
         samples[name] = place.select_slider(
             f"{METHODS[name].title}: {label}",
-            SAMPLES,
             value=METHODS[name].default_samples,
-            key=key,
             disabled=name not in chosen,
-            **_BOUND,
+            **choice(key, SAMPLES),
         )
     draws = st.segmented_control(
         "References are drawn",
-        list(_DRAWS),
         default="permuted",
         required=True,
-        key="draws",
         disabled="expected_gradients" not in chosen,
         help="Permuted: every training row is used exactly k times an epoch, as in the published "
         "code.",
-        **_BOUND,
+        **choice("draws", list(_DRAWS)),
     )
     return samples, _DRAWS[draws]
 
@@ -94,59 +89,47 @@ def _training() -> dict[str, Any]:
     titles = {penalty.title: name for name, penalty in PENALTIES.items()}
     penalty = st.segmented_control(
         "Penalty on the attributions",
-        list(titles),
         default=PENALTIES[_DEFAULT.penalty].title,
         required=True,
-        key="penalty",
-        **_BOUND,
+        **choice("penalty", list(titles)),
     )
     left, right = st.columns(2)
     hidden = left.text_input(
         "Hidden layers",
         ", ".join(map(str, _DEFAULT.hidden)),
-        key="layers",
-        max_chars=40,
         help="Neurons of each, from the input to the output; 1 to 4 layers.",
-        **_BOUND,
+        **text("layers", 40, _are_layers),
     )
     rate = right.select_slider(
         "Learning rate",
-        LEARNING_RATES,
         value=_DEFAULT.learning_rate,
-        format_func=decimal_label,
-        key="rate",
-        **_BOUND,
+        **choice("rate", LEARNING_RATES, decimal_label),
     )
     replicates = left.slider(
         "Replicates",
-        1,
-        MAX_REPLICATES,
-        _DEFAULT.replicates,
-        key="replicates",
+        value=_DEFAULT.replicates,
         help="Random splits and initial weights trained side by side; the band is over them.",
-        **_BOUND,
+        **number("replicates", 1, MAX_REPLICATES),
     )
     seed = right.number_input(
-        "Seed", 0, 2**31 - 1, _DEFAULT.seed, key="seed", help="Of the first replicate.", **_BOUND
+        "Seed",
+        value=_DEFAULT.seed,
+        help="Of the first replicate.",
+        **number("seed", 0, 2**31 - 1),
     )
     left, right = st.columns([1, 1.4])
     epochs = left.number_input(
         "Epochs",
-        1,
-        MAX_EPOCHS,
-        _DEFAULT.epochs,
-        key="epochs",
+        value=_DEFAULT.epochs,
         help="May be changed while training; more let a finished run go on.",
-        **_BOUND,
+        **number("epochs", 1, MAX_EPOCHS),
     )
     pace = right.segmented_control(
         "Epochs a second, at most",
-        list(_PACES),
         default="15/s",
         required=True,
-        key="pace",
         help="So that there is something to steer; may be changed while training.",
-        **_BOUND,
+        **choice("pace", list(_PACES)),
     )
     return {
         "penalty": titles[penalty],
@@ -159,17 +142,22 @@ def _training() -> dict[str, Any]:
     }
 
 
+def _are_layers(given: str) -> bool:
+    try:
+        LiveConfig(hidden=parse_hidden(given))
+    except UserError:
+        return False
+    return True
+
+
 def choose_strength() -> float:
     """Draw the slider of λ."""
     return st.select_slider(
         "λ, weight of the penalty",
-        STRENGTHS,
         value=_DEFAULT.strength,
-        format_func=strength_label,
-        key="lambda",
         help="Acts while training goes on, from the next epoch. Off: the penalty is measured but "
         "not trained with. Methods without a prior do not change.",
-        **_BOUND,
+        **choice("lambda", STRENGTHS, strength_label),
     )
 
 

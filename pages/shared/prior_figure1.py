@@ -8,6 +8,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.shared.address import choice
+from pages.shared.errors import for_screen
 from pages.shared.page import Theme, current_theme, two_columns
 from pages.shared.prior_charts import colour
 from pages.shared.prior_text import plain
@@ -43,18 +45,14 @@ def draw_figure1() -> None:
     try:
         found = {str(file): _load(file, file.stat().st_mtime) for file in files}
     except UserError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(for_screen(error), icon=":material/error:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = st.selectbox(
             "Results",
-            list(found),
-            format_func=lambda file: _title(Path(file), found[file][0]),
-            key="results",
             label_visibility="collapsed",
-            bind="query-params",
-            persist_state="session",
             width=430,
+            **choice("results", list(found), lambda file: _title(Path(file), found[file][0])),
         )
         explain(
             "roc_auc", "strength", "references", "replicate",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.prior_text import plain
+from pages.shared.errors import for_screen
 from pages.shared.tables_view import TABLES, own_results
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.background import OneRun, RunStatus, image_sets_in
@@ -91,7 +91,7 @@ def _start(name: str, data: Path, networks: list[str], split: str, limit: int, s
     try:
         _machine().start(arguments, work / "messages.log")
     except UserError as error:
-        st.warning(str(error))
+        st.warning(for_screen(error))
         return
     st.rerun()
 
@@ -110,7 +110,7 @@ def _draw_status(was_running: bool) -> None:
         st.button("Cancel", icon=":material/stop:", on_click=run.cancel)
         return
     if status.state == "failed":
-        st.error(plain(_without_folders(status.detail)), icon=":material/error:")
+        st.error(for_screen(status.detail), icon=":material/error:")
     elif status.state == "cancelled":
         st.info(
             f"Cancelled at {status.share:.0%}; the same run started again goes on from there.",
@@ -131,10 +131,3 @@ def _running_text(status: RunStatus) -> str:
 def _plain_command(arguments: tuple[str, ...]) -> str:
     """The command with files named, not where they lie on the server."""
     return " ".join(Path(word).name if os.sep in word else word for word in arguments)
-
-
-def _without_folders(sentence: str) -> str:
-    """A sentence of the command without where things lie on the server."""
-    for folder in (Path(os.environ[OFFERED]).resolve(), data_folder()):
-        sentence = sentence.replace(f"{folder}{os.sep}", "")
-    return sentence

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.charts import CONFIG, colour, figure
+from pages.shared.errors import for_screen
 from pages.shared.page import Theme
 from pages.shared.prior_text import plain
 from pages.shared.terms import explain
@@ -106,7 +107,7 @@ def draw_table(name: str, result: StoredResult, theme: Theme) -> None:
     try:
         loaded = _load(name, result.path, result.path.stat().st_mtime)
     except UserError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(for_screen(error), icon=":material/error:")
         return
     draw: dict[str, Callable[..., None]] = {
         "table2": _draw_table2, "table3": _draw_table3, "cost": _draw_cost,

@@ -16,7 +16,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.driving import sideways_overflow
+from tests.browser.driving import query, sideways_overflow
 from tests.browser.prior_page import CHART, address, open_page, press, set_strength, state
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
@@ -180,13 +180,29 @@ def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, 
     context.close()
 
 
-def test_wrong_parameters_in_the_address_are_ignored_or_explained(server: str, page: Page) -> None:
+def test_wrong_parameters_in_the_address_are_ignored(server: str, page: Page) -> None:
     page.goto(
         f"{server}/prior_training?methods=magic&lambda=-5&replicates=9999&epochs=x&cohort=%00"
         "&pace=1&penalty=l9&rate=7&seed=-1&view=none&draws=z&k=3"
     )
     expect(state(page)).to_contain_text("2 methods, 8 replicates, 100 epochs on NHEFS")
-    page.goto(address(server, layers="512, many"))
-    expect(page.get_by_test_id("stAlert")).to_contain_text("such as 512, 128, 32")
     page.goto(address(server, layers="5000"))
-    expect(page.get_by_test_id("stAlert")).to_contain_text("allowed is 1 to 1024")
+    expect(page.locator(CHART)).to_be_visible()
+    assert "layers" not in query(page)
+
+
+def test_wrong_layers_that_are_typed_are_explained(server: str, page: Page) -> None:
+    open_page(page, server)
+    page.get_by_role("button", name="Settings").click()
+    layers = page.get_by_role("textbox", name="Hidden layers")
+    for typed, said in (
+        ("512, many", "such as 512, 128, 32"),
+        ("5000", "allowed is 1 to 1024"),
+    ):
+        layers.fill(typed)
+        layers.press("Enter")
+        expect(page.get_by_test_id("stAlert")).to_contain_text(said)
+        expect(layers).to_have_value(typed)
+    layers.fill("32, 8")
+    layers.press("Enter")
+    expect(page.locator(CHART)).to_be_visible()

@@ -69,6 +69,12 @@ def test_one_at_a_time_and_cancelled(tmp_path: Path) -> None:
     assert place.current is None
 
 
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match=r"work cannot be written .*; set XDNN_DATA"):
+        OneRun().start(["models"], tmp_path / "file" / "work" / "messages.log")
+
+
 def test_only_what_lies_in_the_operators_folder_is_offered(tmp_path: Path) -> None:
     offered, outside = tmp_path / "offered", tmp_path / "outside"
     make_folder(offered / "small")

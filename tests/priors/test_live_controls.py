@@ -47,7 +47,7 @@ def test_hidden_layers_are_read(text: str) -> None:
     assert parse_hidden(text) == (512, 128, 32)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "many", "64, x", "1e3", "6.5", "²", "9999999"])
+@pytest.mark.parametrize("text", ["", "  ", "many", "64, x", "1e3", "6.5", "-1", "²", "9999999"])
 def test_what_is_no_list_of_widths_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="such as 512, 128, 32"):
         parse_hidden(text)

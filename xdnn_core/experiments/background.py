@@ -139,12 +139,18 @@ class OneRun:
         Raises
         ------
         UserError
-            If another one is going on.
+            If another one is going on, or its folder cannot be written.
         """
         with self._lock:
             if self._run is not None and self._run.running:
                 raise UserError("Another run is going on; wait for it, or cancel it first.")
-            self._run = BackgroundRun(arguments, log)
+            try:
+                self._run = BackgroundRun(arguments, log)
+            except OSError as error:
+                raise UserError(
+                    f"{log.parent} cannot be written ({error.strerror}); set XDNN_DATA to a folder "
+                    "that can."
+                ) from error
             return self._run
 
     def forget(self) -> None:

@@ -56,10 +56,9 @@ def parse_hidden(text: str) -> tuple[int, ...]:
         If it is no list of whole numbers. How many layers and neurons are allowed, `LiveConfig`
         checks.
     """
-    parts = [part for part in re.split(r"[\s,;–-]+", text.strip()) if part]
-    if not parts or not all(re.fullmatch(r"[0-9]{1,6}", part) for part in parts):
+    if not re.fullmatch(r"\s*[0-9]{1,6}([\s,;–-]+[0-9]{1,6})*[\s,;]*", text):
         raise UserError(
             f"{text[:40]!r} was given for the hidden layers; write the number of neurons of each, "
             "such as 512, 128, 32."
         )
-    return tuple(int(part) for part in parts)
+    return tuple(int(part) for part in re.findall(r"[0-9]+", text))

@@ -1,0 +1,43 @@
+"""The app without a browser and without a server: real pages, small networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1 import AppTest
+
+from pages.shared import networks, prior_owner, warmup
+from tests.experiments.small_pair import make_pair
+
+APP = Path(__file__).parents[2] / "app.py"
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Run a page as its address asks for it, in a session of its own."""
+    regular, x = make_pair()
+    monkeypatch.setenv("XDNN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(APP.parent)
+    monkeypatch.setattr(warmup, "warm_up", lambda: None)
+    monkeypatch.setattr(
+        networks.NetworkStore,
+        "get",
+        lambda self, name, visible=False: x if name.startswith("x") else regular,
+    )
+    # There is no request that could carry a cookie, and none of the packages is a component.
+    monkeypatch.setattr(prior_owner, "owner", lambda: "0" * 32)
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_, **__: [])
+
+    def opened(page: str, **address: str | list[str]) -> AppTest:
+        app = AppTest.from_file(str(APP))
+        if page != "compare":
+            app.switch_page(f"pages/{page}.py")
+        app.query_params.update(address)
+        return app.run(timeout=300)
+
+    return opened

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from pages.shared.errors import for_screen
 from pages.shared.prior_cohort import show_cohort
 from pages.shared.prior_controls import show_config
 from pages.shared.prior_desk import Desk
@@ -90,13 +91,13 @@ def draw_kept(store: RunStore, kept: KeptRuns, place: Desk) -> None:
         _draw_runs(store, kept, previous)
     for run_id, sentence in kept.broken:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(plain(sentence), width="content")
+            st.caption(for_screen(sentence), width="content")
             st.button("Delete", key=f"prior_drop_{run_id}", on_click=_drop, args=(store, run_id))
 
 
 def _draw_problem(store: RunStore, kept: KeptRuns) -> None:
     """Why there are no kept runs; looks again by itself."""
-    st.caption(f":material/error: {plain(kept.problem)}")
+    st.caption(f":material/error: {for_screen(kept.problem)}")
     if read_kept(store).problem != kept.problem:
         st.rerun()
 
@@ -218,7 +219,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(for_screen(error), icon=":material/error:")
 
 
 def _draw_undo(store: RunStore) -> None:

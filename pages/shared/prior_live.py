@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from pages.shared.errors import for_screen
 from pages.shared.page import current_theme
 from pages.shared.prior_charts import CSS, draw_chart, draw_features, draw_tests
 from pages.shared.prior_controls import choose_strength
@@ -152,7 +153,7 @@ def keep(snapshot: Snapshot, store: RunStore) -> None:
     try:
         store.keep(snapshot)
     except UserError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(for_screen(error), icon=":material/error:")
         return
     st.session_state[_KEPT] = snapshot
     st.session_state["prior_redraw"] = True
@@ -167,7 +168,7 @@ def is_kept(snapshot: Snapshot) -> bool:
 def _draw_state(place: Desk, snapshot: Snapshot) -> None:
     """How far the run is, in words."""
     if snapshot.state == "failed":
-        st.error(plain(snapshot.error), icon=":material/error:")
+        st.error(for_screen(snapshot.error), icon=":material/error:")
         return
     text = _state_sentence(snapshot)
     if place.pending and place.has_run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from pages.shared.errors import for_screen
 from xdnn_core.data.gallery import gallery_problems
 from xdnn_core.errors import UserError
-from xdnn_core.priors.runs import RunStore, RunStoreError
+from xdnn_core.files import claim_folder
 
 
 def said(problem: Exception | str) -> str:
@@ -53,14 +52,16 @@ def test_markdown_of_others_is_shown_literally() -> None:
 def test_the_log_has_the_path_and_the_cause(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "runs.sqlite").write_bytes(b"no database" * 99)
-    with pytest.raises(RunStoreError) as raised:
-        RunStore(tmp_path / "runs.sqlite")
+    claim_folder(tmp_path, {"seed": 0}, "note.json")
+    (tmp_path / "note.json").write_text('{"seed": 1}')
+    with pytest.raises(UserError) as raised:
+        claim_folder(tmp_path, {"seed": 0}, "note.json")
+    raised.value.__cause__ = OSError("disk")
     with caplog.at_level(logging.WARNING):
         assert str(tmp_path) not in said(raised.value)
     (record,) = [one for one in caplog.records if one.name == "pages.shared.errors"]
     assert str(tmp_path) in record.getMessage()
-    assert isinstance(record.exc_info[1].__cause__, sqlite3.Error)
+    assert str(record.exc_info[1].__cause__) == "disk"
 
 
 def test_a_gallery_that_is_not_there_is_named_without_its_folder(

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.shared import prior_owner
 from tests.priors.test_runs import SNAPSHOT
 from xdnn_core.priors.runs import RunStore
 
@@ -22,8 +23,8 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """Not yet drawn; with one kept run."""
     monkeypatch.setenv("XDNN_DATA", str(tmp_path))
     RunStore(owner=ME).keep(SNAPSHOT, "first run")
+    monkeypatch.setattr(prior_owner, "owner", lambda: ME)  # no request carries a cookie here
     test = AppTest.from_file(PAGE, default_timeout=120)
-    test.session_state["prior_owner"] = ME
     st.cache_resource.clear()  # all tests are one session to it
     return test
 

@@ -23,8 +23,8 @@ from xdnn_core.data.csv_table import (
 )
 from xdnn_core.data.splitting import MIN_ROWS
 
-# Squares of anything larger leave float64, and with them the standard deviation.
-MAX_SIZE: Final = 1e100
+# A value is standardised by rows that may hold none of its size, then kept in float32.
+MAX_SIZE: Final = 1e30
 
 
 def cohort_from_table(
@@ -172,15 +172,18 @@ def _reason_to_leave_out(column: pd.Series, values: np.ndarray) -> str:
 
 
 def _numeric_spec(column: pd.Series) -> ColumnSpec:
-    largest = float(column.abs().max())
+    sizes = column.abs()
+    largest = float(sizes.max())
     if np.isinf(largest):
         raise CohortError(
             f"Column {column.name!r} holds infinite values; replace them or leave them empty."
         )
-    if largest > MAX_SIZE:
+    smallest = float(sizes[sizes > 0].min())
+    if largest > MAX_SIZE or largest / smallest > MAX_SIZE:
         raise CohortError(
-            f"Column {column.name!r} holds {largest:.3g} in size; numbers up to {MAX_SIZE:g} are "
-            "taken, so rescale the column or leave such cells empty."
+            f"Column {column.name!r} holds numbers from {smallest:.3g} to {largest:.3g} in size; "
+            f"up to {MAX_SIZE:g}, and up to {MAX_SIZE:g} times the smallest, are taken, so take "
+            "their logarithm or leave such cells empty."
         )
     return ColumnSpec(str(column.name), str(column.name), description="from the file")
 

@@ -115,7 +115,34 @@ def read_state(data: bytes) -> dict[str, Tensor]:
     }
     if len(renamed) != len(state) or not all(isinstance(v, Tensor) for v in renamed.values()):
         raise CheckpointError("The file holds something besides named parameters", _SAVE_WEIGHTS)
+    _check_memory(renamed)
     return renamed
+
+
+def _check_memory(state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not plain numbers in memory of their own.
+
+    A tensor of stride 0 is a number in the file and any size once it is copied.
+    """
+    for key, value in state.items():
+        if value.layout != torch.strided or value.is_meta or value.is_nested:
+            raise CheckpointError(
+                f"{shortened(key)} is stored sparse, nested or without its values", _SAVE_WEIGHTS
+            )
+    claimed = sum(value.numel() * value.element_size() for value in state.values())
+    storages = [value.untyped_storage() for value in state.values()]
+    held = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    if claimed > held:
+        raise CheckpointError(
+            f"The file's parameters are {claimed:,} bytes in size but share {held:,} bytes",
+            "save every parameter as a tensor of its own, .clone() makes one",
+        )
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text of a file as a message can show it: printable, and not long."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(each if each.isprintable() else "�" for each in cut)
 
 
 def _read_safetensors(data: bytes) -> dict[str, Tensor]:
@@ -180,10 +207,12 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
         sizes = ", ".join(f"{key} {tuple(wanted[key].shape)}" for key in kind.matrices)
         raise _not_a(kind, f"{sizes} are over {_LIMIT}")
     for key in sorted(set(wanted) ^ set(state)):
-        raise _not_a(kind, f"{key} is missing" if key in wanted else f"{key} is none of them")
+        raise _not_a(
+            kind, f"{key} is missing" if key in wanted else f"{shortened(key)!r} is none of them"
+        )
     for key, value in state.items():
         if value.shape != wanted[key].shape:
-            given, needed = tuple(value.shape), tuple(wanted[key].shape)
+            given, needed = shortened(str(tuple(value.shape))), tuple(wanted[key].shape)
             raise _not_a(kind, f"{key} has the shape {given} in place of {needed}")
         if not value.is_floating_point():
             raise _not_a(kind, f"{key} holds {value.dtype} in place of floating-point numbers")

@@ -76,6 +76,8 @@ def read_header(stream: pa.NativeFile, encoding: str) -> tuple[str, list[str], i
     text = stream.read(BLOCK).decode(encoding, "ignore")
     found = max((_first_row(text, each) for each in _SEPARATORS), key=lambda row: len(row[1]))
     separator, cells, end = found
+    if not cells and text.strip():
+        raise CohortError("The header line cannot be read; give every column a short name.")
     if not cells:
         raise CohortError("The file is empty; give a CSV file with a header line and rows.")
     if end == len(text) and stream.tell() < stream.size():
@@ -109,8 +111,6 @@ def _first_row(text: str, separator: str) -> tuple[str, list[str], int]:
         for row in csv.reader(lines, delimiter=separator):
             if any(cell.strip() for cell in row):
                 return separator, row, lines.tell()
-    except csv.Error as error:
-        raise CohortError(
-            f"The header line cannot be read ({error}); give every column a short name."
-        ) from error
+    except csv.Error:  # a cell over 131,072 characters, as with a separator that is none
+        pass
     return separator, [], len(text)

@@ -115,6 +115,8 @@ def read_photo(data: bytes) -> Image.Image:
             factor = _reduction(image.size)
             image.draft(None, (image.width // factor, image.height // factor))  # JPEG only
             image.load()
+            if image.mode == "P" and image.palette is None:
+                raise damaged()
             photo = _in_strips(image)
     except UploadError:
         raise

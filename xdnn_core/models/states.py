@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import torch
 from safetensors import SafetensorError
@@ -27,6 +28,10 @@ _LIMIT: Final = f"{MAX_CHECKPOINT_BYTES / 1e9:.1f} GB"
 _SAVE_WEIGHTS: Final = "save the weights alone with torch.save(network.state_dict(), ...)"
 _ZIP: Final = b"PK"
 _PICKLE: Final = b"\x80"  # torch files from before 1.6
+
+_PICKLES_IN_A_ROW: Final = 5  # magic number, protocol, system, object, storage keys
+_MAX_STEPS: Final = 1_000_000  # of the unpickler; a ResNet-50 with its optimizer takes 20,000
+_MAX_NAME: Final = 200
 
 _UNREADABLE: Final = (
     pickle.UnpicklingError,
@@ -161,6 +166,8 @@ def _read_torch(data: bytes) -> object:
     try:
         unpacked = _unpacked_bytes(data) if data.startswith(_ZIP) else len(data)
         if unpacked <= MAX_CHECKPOINT_BYTES:
+            for pickled in _pickles(data):
+                _check_work(pickled)
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -173,6 +180,30 @@ def _read_torch(data: bytes) -> object:
             "The file is a damaged torch checkpoint", "download or save it again"
         ) from error
     raise CheckpointError(f"The file unpacks to more than {_LIMIT}", _SAVE_WEIGHTS)
+
+
+def _pickles(data: bytes) -> Iterator[BinaryIO]:
+    """Streams that stand at each pickle of a torch file; one behind the other before 1.6."""
+    if data.startswith(_ZIP):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.namelist():
+                if entry.endswith(".pkl"):
+                    yield io.BytesIO(archive.read(entry))
+    else:
+        stream = io.BytesIO(data)
+        for _ in range(_PICKLES_IN_A_ROW):
+            yield stream
+
+
+def _check_work(pickled: BinaryIO) -> None:
+    """Refuse a pickle that would keep torch's reader busy or fill the memory.
+
+    Its error messages are searched in a time that grows with the square of a name's length.
+    """
+    for number, (step, argument, _) in enumerate(pickletools.genops(pickled)):
+        name = str(argument) if step.name == "GLOBAL" else ""
+        if number == _MAX_STEPS or len(name) > _MAX_NAME or name.endswith(" bytearray"):
+            raise pickle.UnpicklingError("more than a checkpoint needs")
 
 
 def _unpacked_bytes(data: bytes) -> int:

@@ -56,10 +56,12 @@ def run_process(seed: int, out: Path) -> int:
 
 def run_cases(seed: int, out: Path) -> int:
     """Try the cases of a seed; returns 1 where one failed."""
-    from tests.fuzz.corpus import STEPS, repaired, seeds, spoiled, try_case, warm_up
+    from tests.fuzz.corpus import READERS, STEPS, repaired, seeds, spoiled, try_case, warm_up
 
-    warm_up()
-    source, corpus, status = random.Random(seed), seeds(), 0
+    for kind in READERS:
+        warm_up(kind)
+    source, status = random.Random(seed), 0
+    corpus = {kind: seeds(kind) for kind in READERS}
     for number in range(CASES):
         kind = source.choice(list(corpus))
         steps = [

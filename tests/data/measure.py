@@ -11,7 +11,7 @@ from xdnn_core.errors import UserError
 if __name__ == "__main__":
     kind, file = sys.argv[1:]
     data = Path(file).read_bytes()
-    warm_up()
+    warm_up(kind)
     before, start, said = peak(), time.process_time(), ""
     try:
         READERS[kind](data)

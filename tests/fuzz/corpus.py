@@ -12,14 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
-import torch
 from PIL import Image
-from safetensors.torch import save as to_safetensors
 
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.data.uploads import MIN_SIDE, read_photo
 from xdnn_core.errors import UserError
-from xdnn_core.models.zoo import load_model_file
 
 MAX_SECONDS: Final = 5.0  # of one core
 MAX_MEGABYTES: Final = 300
@@ -43,16 +40,23 @@ def read_own_cohort(data: bytes) -> None:
     assert not np.isinf(cohort.features).any()
 
 
+def read_weights(data: bytes) -> None:
+    """Read a network of the user's own."""
+    from xdnn_core.models.zoo import load_model_file  # torch takes seconds to import
+
+    load_model_file(data)
+
+
 READERS: Final[dict[str, Callable[[bytes], object]]] = {
     "photograph": read_photograph,
     "csv": read_own_cohort,
-    "weights": load_model_file,
+    "weights": read_weights,
 }
 
 
-def seeds() -> dict[str, list[bytes]]:
-    """A few small files for each reader, in every layout it knows."""
-    return {"photograph": _photographs(), "csv": _tables(), "weights": _weights()}
+def seeds(kind: str) -> list[bytes]:
+    """A few small files for a reader, in every layout it knows."""
+    return {"photograph": _photographs, "csv": _tables, "weights": _weights}[kind]()
 
 
 def encode(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -102,6 +106,9 @@ def _tables() -> list[bytes]:
 
 
 def _weights() -> list[bytes]:
+    import torch
+    from safetensors.torch import save as to_safetensors
+
     shapes = {"features.module.0.weight": (2, 3), "classifier.1.weight": (2, 2),
               "classifier.6.weight": (3, 2), "classifier.6.bias": (3,)}  # fmt: skip
     state = {key: torch.ones(shape) for key, shape in shapes.items()}
@@ -171,8 +178,7 @@ def try_case(kind: str, data: bytes) -> str:
     return said
 
 
-def warm_up() -> None:
+def warm_up(kind: str) -> None:
     """Read every seed once, so that what is imported and cached is not counted."""
-    for kind, files in seeds().items():
-        for data in files:
-            try_case(kind, data)
+    for data in seeds(kind):
+        try_case(kind, data)

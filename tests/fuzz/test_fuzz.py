@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.fuzz.corpus import STEPS, repaired, seeds, spoiled, try_case, warm_up
+from tests.fuzz.corpus import READERS, STEPS, repaired, seeds, spoiled, try_case, warm_up
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-SEEDS = seeds()
+SEEDS = {kind: seeds(kind) for kind in READERS}
 STARTS = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBP", b"PK\x03\x04", b"\x80"]
 steps = st.lists(
     st.tuples(
@@ -22,7 +22,8 @@ bounded = settings(
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm() -> None:
-    warm_up()
+    for kind in READERS:
+        warm_up(kind)
 
 
 @pytest.mark.parametrize("kind", SEEDS)

@@ -6,6 +6,7 @@ on the rows and columns it found. A column is then numbers where all its cells a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,6 +35,7 @@ __all__ = ["MAX_COLUMNS", "MAX_MEGABYTES", "MAX_TEXT", "CsvSource", "CsvTable", 
 MAX_ROWS: Final = 1_000_000
 # Of the table, and of the matrix made of it: 64 MB each in float64.
 MAX_CELLS: Final = 8_000_000
+_WRONG_ROW: Final = re.compile(r"Row #(?P<row>\d+): Expected \d+ columns, got (?P<cells>\d+)")
 # Filled up one by one, at 10 µs each.
 _MAX_SHORT_ROWS: Final = 20_000
 _MISSING: Final = (*pa_csv.ConvertOptions().null_values, "None", "<NA>", "?", ".")
@@ -122,35 +124,20 @@ def read_table(source: CsvSource) -> CsvTable:
 
 def _read_rows(stream: pa.NativeFile, names: list[str], separator: str, encoding: str) -> pa.Table:
     """All rows as text, null where a cell is missing; refuses more than the limits."""
-    short: list[str] = []
-    odd: list[pa_csv.InvalidRow] = []
-
-    def handle(row: pa_csv.InvalidRow) -> str:
-        if row.actual_columns > row.expected_columns or len(short) == _MAX_SHORT_ROWS:
-            odd.append(row)
-            return "error"
-        # Spreadsheets leave out separators of empty cells at the end of some rows.
-        short.append(row.text.rstrip("\r\n") + separator * (len(names) - row.actual_columns))
-        return "skip"
-
+    start = stream.tell()
     try:
-        batches = _batches(stream, names, separator, encoding, handle)
-        if short:
-            again = pa.BufferReader("\n".join(short).encode())
-            batches += _batches(again, names, separator, "utf-8", lambda _: "error")
+        try:
+            batches = _batches(stream, names, separator, encoding)
+        except pa.ArrowInvalid as error:
+            wrong = _WRONG_ROW.search(str(error))
+            if wrong is None or int(wrong["cells"]) > len(names):
+                raise
+            stream.seek(start)
+            batches = _filled_up(stream, names, separator, encoding)
     except pa.ArrowException as error:
-        reason = str(error).splitlines()[0][:200].removeprefix("CSV parse error: ")
-        if odd:
-            wrong = "more" if odd[0].actual_columns > len(names) else "fewer"
-            reason = (
-                f"row {odd[0].number} has {odd[0].actual_columns:,} cells, {wrong} cells than the "
-                f"header line with {len(names):,}"
-            )
-        elif "straddl" in reason:
-            reason = "a line or a quoted cell goes on without an end"
         raise CohortError(
-            f"The file cannot be read as CSV ({reason}); save it with one header line and the "
-            "same number of cells in every line."
+            f"The file cannot be read as CSV ({_reason(error, names)}); save it with one header "
+            "line and the same number of cells in every line."
         ) from error
     rows = sum(batch.num_rows for batch in batches)
     if rows > MAX_ROWS or rows * len(names) > MAX_CELLS:
@@ -158,12 +145,45 @@ def _read_rows(stream: pa.NativeFile, names: list[str], separator: str, encoding
     return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
 
 
+def _filled_up(
+    stream: pa.NativeFile, names: list[str], separator: str, encoding: str
+) -> list[pa.RecordBatch]:
+    """Read a file that leaves out the separators of empty last cells, as spreadsheets do."""
+    short: list[str] = []
+
+    # Only here: while pyarrow holds a function of Python's, it cannot be interrupted cleanly.
+    def fill(row: pa_csv.InvalidRow) -> str:
+        missing = row.expected_columns - row.actual_columns
+        if missing < 0 or len(short) == _MAX_SHORT_ROWS:
+            return "error"
+        short.append(row.text.rstrip("\r\n") + separator * missing)
+        return "skip"
+
+    batches = _batches(stream, names, separator, encoding, fill)
+    filled = pa.BufferReader("\n".join(short).encode())
+    return batches + _batches(filled, names, separator, "utf-8")
+
+
+def _reason(error: pa.ArrowException, names: list[str]) -> str:
+    """What pyarrow found wrong, in a few words."""
+    if wrong := _WRONG_ROW.search(str(error)):
+        cells = int(wrong["cells"])
+        compared = "more" if cells > len(names) else "fewer"
+        return (
+            f"row {wrong['row']} has {cells:,} cells, {compared} cells than the header line with "
+            f"{len(names):,}"
+        )
+    if "straddl" in str(error):
+        return "a line or a quoted cell goes on without an end"
+    return str(error).splitlines()[0][:200].removeprefix("CSV parse error: ")
+
+
 def _batches(
     stream: pa.NativeFile,
     names: list[str],
     separator: str,
     encoding: str,
-    handle: Callable[[pa_csv.InvalidRow], str],
+    handle: Callable[[pa_csv.InvalidRow], str] | None = None,
 ) -> list[pa.RecordBatch]:
     """Read rows under these names, stopping at the limits."""
     if stream.tell() == stream.size():

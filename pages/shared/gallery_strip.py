@@ -8,6 +8,7 @@ import io
 import streamlit as st
 
 from xdnn_core.data.gallery import GalleryItem, gallery
+from xdnn_core.data.uploads import UploadError
 
 _KEY = "gallery_strip"
 _SIDE = 112  # pixels; drawn at half of it on ordinary screens, sharp on dense ones
@@ -68,17 +69,24 @@ _strip = st.components.v2.component(
 )
 
 
-def gallery_strip(chosen: str | None) -> str | None:
+def gallery_strip(chosen: str | None, problems: list[str]) -> str | None:
     """Draw the strip; returns the key of a photograph that was just clicked, else None.
 
     Parameters
     ----------
     chosen
         Key of the photograph to mark.
+    problems
+        Gets a sentence for every photograph that was readable when listed and is not now.
     """
     # What was clicked is marked in this run already, not only in the next.
     clicked = st.session_state.get(_KEY, {}).get("picked")
-    items = [{"key": i.key, "title": i.title, "src": _thumbnail(i)} for i in gallery()]
+    items = []
+    for item in gallery():
+        try:
+            items.append({"key": item.key, "title": item.title, "src": _thumbnail(item)})
+        except UploadError as error:
+            problems.append(f"{item.key.removeprefix('own/')} cannot be shown: {error}")
     result = _strip(
         key=_KEY,
         data={"items": items, "chosen": clicked or chosen},

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.shared.address import read
 from pages.shared.errors import for_screen
 from pages.shared.gallery_strip import gallery_strip
 from xdnn_core.data.gallery import gallery, gallery_problems
-from xdnn_core.data.uploads import UploadError, read_photo
+from xdnn_core.data.uploads import MAX_MEGABYTES, UploadError, read_photo
 
 FIRST = "camera"
 OWN = "own"  # in the address: a photograph of the user's own, which no link can carry
@@ -41,34 +42,55 @@ class Photo:
 
 
 def choose_photo() -> Photo:
-    """Draw the choice and return the photograph; the last good one where an upload fails."""
+    """Draw the choice and return the photograph; the last good one where another fails."""
     strip, own = st.columns([1, 0.22], vertical_alignment="center", wrap=True)
     with own, st.container(horizontal=True, gap="small"):
         _own_photo()
+    problems = gallery_problems()
     with strip:
-        current = st.session_state.get("photo") or _from_address()
-        picked = gallery_strip(current.key)
+        current = st.session_state.get("photo") or _from_address(problems)
+        picked = gallery_strip(current.key, problems)
     if picked and picked != current.key:
-        current = _open(picked)
-        st.session_state["class"] = None
-    for problem in gallery_problems():
+        chosen = _opened(picked, problems)
+        if chosen is not None:
+            current = chosen
+            st.session_state["class"] = None
+    for problem in dict.fromkeys(problems):
         st.caption(for_screen(problem))
     st.session_state["photo"] = current
     st.query_params["image"] = current.key or OWN
     return current
 
 
-def _from_address() -> Photo:
-    """The photograph the link names, else the first of the gallery."""
+def _from_address(problems: list[str]) -> Photo:
+    """The photograph the link names, else the first of the gallery that opens."""
     keys = [item.key for item in gallery()]
-    asked = read("image", keys.__contains__)
-    return _open(asked or (FIRST if FIRST in keys else keys[0]))
+    wanted = [key for key in (read("image", keys.__contains__), FIRST) if key in keys]
+    for key in dict.fromkeys(wanted + keys):
+        photo = _opened(key, problems)
+        if photo is not None:
+            return photo
+    sentences = ["No photograph of the gallery can be shown.", *map(for_screen, problems)]
+    st.error("\n\n".join(sentences))
+    st.stop()
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+def _opened(key: str, problems: list[str]) -> Photo | None:
+    """A photograph of the gallery; None, with a sentence more, where it fails by now."""
+    try:
+        return _open(key)
+    except UploadError as error:
+        problems.append(f"{key.removeprefix('own/')} cannot be shown: {error}")
+        return None
+
+
+# A photograph of the user's folder may take 16 MB.
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _open(key: str) -> Photo:
     """Decode a photograph of the gallery."""
-    item = next(item for item in gallery() if item.key == key)
+    item = next((item for item in gallery() if item.key == key), None)
+    if item is None:
+        raise UploadError("It is no longer in the gallery; choose another.")
     return _photo(item.open(), key, item.title)
 
 
@@ -81,28 +103,28 @@ def _own_photo() -> None:
     """Upload and camera; a new file replaces the photograph once."""
     with st.popover("Your photo", icon=":material/upload:", width="stretch"):
         uploaded = st.file_uploader(
-            "JPEG, PNG or WebP, up to 10 MB",
+            f"JPEG, PNG or WebP, up to {MAX_MEGABYTES} MB",
             type=["jpg", "jpeg", "png", "webp"],
-            max_upload_size=10,
+            max_upload_size=MAX_MEGABYTES,
             key="upload",
         )
-        taken = None
+        _take(uploaded, "upload")
         if st.toggle("Use the camera", key="camera_on"):
-            taken = st.camera_input("Take a photo", key="camera")
-        for given in (uploaded, taken):
-            if given is not None:
-                _take(given.getvalue(), given.file_id)
+            _take(st.camera_input("Take a photo", key="camera"), "camera")
 
 
-def _take(data: bytes, identity: str) -> None:
-    """Read a new file; the sentence stays below the uploader until another one comes."""
-    if st.session_state.get("photo_file") != identity:
-        st.session_state["photo_file"] = identity
-        st.session_state["photo_problem"] = None
-        try:
-            st.session_state["photo"] = _photo(read_photo(data), None, "Your photo")
-            st.session_state["class"] = None
-        except UploadError as error:
-            st.session_state["photo_problem"] = str(error)
-    if st.session_state.get("photo_problem"):
-        st.warning(st.session_state["photo_problem"], icon=":material/image_not_supported:")
+def _take(given: UploadedFile | None, place: str) -> None:
+    """Read a new file; what is wrong with it is said below it, as long as it is there."""
+    seen, problem = st.session_state.get(f"photo_file_{place}", (None, None))
+    identity = None if given is None else given.file_id
+    if identity != seen:
+        problem = None
+        if given is not None:
+            try:
+                st.session_state["photo"] = _photo(read_photo(given.getvalue()), None, "Your photo")
+                st.session_state["class"] = None
+            except UploadError as error:
+                problem = str(error)
+        st.session_state[f"photo_file_{place}"] = identity, problem
+    if problem:
+        st.warning(problem, icon=":material/image_not_supported:")

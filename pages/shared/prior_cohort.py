@@ -15,12 +15,11 @@ from xdnn_core.data.cohort import Cohort
 from xdnn_core.data.cohort_csv import cohort_from_table
 from xdnn_core.data.cohort_nhanes import load_nhanes1, nhanes1_is_cached
 from xdnn_core.data.cohort_nhefs import load_nhefs
-from xdnn_core.data.csv_table import MAX_BYTES, CsvTable, read_table
+from xdnn_core.data.csv_table import MAX_MEGABYTES, CsvTable, read_table
 from xdnn_core.errors import UserError
 from xdnn_core.wording import percent
 
 _NHEFS, _NHANES, _OWN = "NHEFS", "NHANES I", "Own CSV file"
-_MEGABYTE = 1024**2
 
 
 def choose_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
@@ -83,12 +82,14 @@ def _own_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
     """Upload, choose the outcome, encode; the last file stays until another one comes."""
     with st.popover("Your file", icon=":material/upload_file:"):
         uploaded = st.file_uploader(
-            f"A CSV file of up to {MAX_BYTES // _MEGABYTE} MB with a header line, one person a row",
+            f"A CSV file of up to {MAX_MEGABYTES} MB with a header line, one person a row",
             type=["csv", "tsv", "txt"],
-            max_upload_size=MAX_BYTES // _MEGABYTE,
+            max_upload_size=MAX_MEGABYTES,
             key="prior_upload",
         )
-        if uploaded is not None and st.session_state.get("prior_file") != uploaded.file_id:
+        if uploaded is None:
+            st.session_state["prior_file_problem"] = None
+        elif st.session_state.get("prior_file") != uploaded.file_id:
             _take(uploaded, uploaded.file_id)
         table: CsvTable | None = st.session_state.get("prior_table")
         choice = None if table is None else _choose_outcome(table)

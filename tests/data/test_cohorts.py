@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from tests.priors.small_cohorts import cohort_of, make_cohort
-from xdnn_core.data import cohort_csv, csv_table
+from xdnn_core.data import cohort_csv, csv_header
 from xdnn_core.data.cohort import CohortError
 from xdnn_core.data.cohorts import load_cohort
 from xdnn_core.data.csv_table import read_table
@@ -201,10 +201,10 @@ class TestOwnCsv:
         with pytest.raises(CohortError, match="'word' alone has 55 different values"):
             load_cohort(csv_of(word=words), "dead")
         monkeypatch.setattr(cohort_csv, "MAX_COLUMNS", 2000)
-        monkeypatch.setattr(cohort_csv, "_MAX_CELLS", 1000)
+        monkeypatch.setattr(cohort_csv, "MAX_CELLS", 1000)
         with pytest.raises(CohortError, match="more than 1,000 cells"):
             load_cohort(csv_of(word=words), "dead")
-        monkeypatch.setattr(csv_table, "MAX_BYTES", 100)
+        monkeypatch.setattr(csv_header, "MAX_BYTES", 100)
         with pytest.raises(CohortError, match="larger than"):
             load_cohort(csv_of())
 

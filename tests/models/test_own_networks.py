@@ -71,10 +71,62 @@ def test_archive_that_unpacks_to_too_much(monkeypatch):
 def test_file_that_claims_a_huge_network():
     """A tensor of stride zero is a few bytes on disk and any size in memory."""
     state = dict(make_network(False).state_dict())
-    state["classifier.1.weight"] = torch.zeros(1).expand(10**7, 9216)
-    state["classifier.4.weight"] = torch.zeros(1).expand(10**7, 10**7)
-    state["classifier.6.weight"] = torch.zeros(1).expand(5, 10**7)
-    assert "over 1.5 GB" in refused(CheckpointError, load_model_file, encode(state))
+    state["classifier.1.weight"] = torch.zeros(1).expand(70_000, 9216)
+    state["classifier.6.weight"] = torch.zeros(5, 70_000)
+    message = refused(CheckpointError, load_model_file, encode(state))
+    assert "2,591,754,432 bytes in size but share" in message
+    with pytest.raises(CheckpointError, match=r"over 1\.5 GB"):
+        states.network_from_state({key: value.to("meta") for key, value in state.items()})
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v.to_sparse(), "is stored sparse"),
+        (lambda v: v.to_sparse_csr(), "is stored sparse"),
+        (lambda v: v.to("meta"), "is stored sparse"),
+        (lambda v: torch.zeros(1).expand(v.shape), "but share"),
+        (lambda v: torch.zeros(12).as_strided(v.shape, (1, 1)), "but share"),
+    ],
+    ids=["sparse", "CSR", "meta", "stride 0", "overlapping"],
+)
+def test_tensors_that_are_no_plain_numbers(change, said):
+    state = dict(make_network(False, classes=3, head=6).state_dict())
+    state["classifier.4.weight"] = change(state["classifier.4.weight"])
+    assert said in refused(CheckpointError, load_model_file, encode(state))
+
+
+def test_views_with_all_their_numbers_are_read():
+    network = make_network(False, classes=3, head=6)
+    state = dict(network.state_dict())
+    state["classifier.4.weight"] = state["classifier.4.weight"].t().contiguous().t()
+    assert_same_network(load_model_file(encode(state)).network, network)
+
+
+@pytest.mark.parametrize("name", ["x" * 100_000, "a\nb\x1b[31m"])
+def test_names_of_a_file_are_cut_in_messages(name):
+    state = dict(make_network(False).state_dict()) | {name: torch.zeros(1)}
+    message = refused(CheckpointError, load_model_file, encode(state))
+    assert len(message) < 400
+    assert message.isprintable()
+    data = to_safetensors(make_network(False).state_dict(), {"classes": "[]", "size": "1",
+                          "title": "t", "head": name})  # fmt: skip
+    assert len(refused(CheckpointError, load_model_file, data)) < 400
+
+
+def test_pickles_that_would_keep_the_reader_busy_are_not_read(monkeypatch):
+    """torch looks for a name in its message with a pattern whose time grows with the square."""
+    monkeypatch.setattr(states.torch, "load", None)
+    name = b"\x80\x02c" + b"x" * 100_000 + b"\ny\n."
+    steps = b"\x80\x02" + b"N0" * 600_000 + b"N."
+    memory = b"\x80\x02c__builtin__\nbytearray\nJ\0\0\0\x7f\x85R."
+    for pickled in (name, steps, memory):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+            target.writestr("archive/data.pkl", pickled)
+        for data in (pickled, archive.getvalue()):
+            assert "was not loaded" in refused(CheckpointError, load_model_file, data)
 
 
 def test_larger_file_than_allowed_is_not_read(tmp_path, monkeypatch):

@@ -102,7 +102,9 @@ class Cohort:
     def fingerprint(self) -> str:
         """SHA-256 over features, labels and column names; tells one cohort from another."""
         digest = hashlib.sha256()
-        digest.update(np.ascontiguousarray(np.nan_to_num(self.features, nan=-1e300)).tobytes())
+        for start in range(0, len(self), 10_000):  # a copy of all rows could be large
+            rows = np.nan_to_num(self.features[start : start + 10_000], nan=-1e300)
+            digest.update(rows.tobytes())
         digest.update(self.labels.tobytes())
         digest.update("\n".join(column.name for column in self.columns).encode())
         return digest.hexdigest()

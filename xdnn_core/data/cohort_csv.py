@@ -13,10 +13,18 @@ import pandas as pd
 
 from xdnn_core.data.cohort import Cohort, CohortError, Kind, LeftOut
 from xdnn_core.data.cohort_encoding import ColumnSpec, encode
-from xdnn_core.data.csv_table import MAX_COLUMNS, BinaryColumn, CsvTable, as_text
+from xdnn_core.data.csv_table import (
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_TEXT,
+    BinaryColumn,
+    CsvTable,
+    as_text,
+)
 from xdnn_core.data.splitting import MIN_ROWS
 
-_MAX_CELLS: Final = 50_000_000  # of the encoded matrix: 400 MB
+# A value is standardised by rows that may hold none of its size, then kept in float32.
+MAX_SIZE: Final = 1e30
 
 
 def cohort_from_table(
@@ -53,7 +61,9 @@ def cohort_from_table(
     positive = positive or values[1]
     answers = table.frame[chosen.name]
     known = answers.notna()
-    rows = table.frame[known]
+    rows = table.frame if known.all() else table.frame[known]
+    answers = answers[known]
+    label = next((each for each in answers.unique() if as_text(each) == positive), None)
     if len(rows) < MIN_ROWS:
         raise CohortError(
             f"Only {len(rows)} rows have a value in {chosen.name!r}; at least {MIN_ROWS} are "
@@ -71,7 +81,7 @@ def cohort_from_table(
         title=table.title,
         outcome=f"{chosen.name} = {positive}",
         features=features,
-        labels=(answers[known].map(as_text) == positive).to_numpy(dtype=np.float64),
+        labels=(answers == label).to_numpy(dtype=np.float64),
         columns=tuple(columns),
         left_out=tuple(left_out),
         notes=tuple(notes),
@@ -129,6 +139,8 @@ def _infer_specs(
             left_out.append(LeftOut(name, reason))
         elif pd.api.types.is_numeric_dtype(column) and name not in categorical:
             specs.append(_numeric_spec(column))
+        elif len(values) > MAX_COLUMNS:
+            raise _too_wide(len(values), str(name), len(values))
         else:
             levels = {value: as_text(value) for value in sorted(values, key=_sort_key)}
             kind: Kind = "binary" if len(levels) == 2 else "category"
@@ -150,6 +162,9 @@ def _reason_to_leave_out(column: pd.Series, values: np.ndarray) -> str:
     numeric = pd.api.types.is_numeric_dtype(column)
     if not numeric and len(values) == len(column):
         return "different in every row, so it names rows"
+    longest = 0 if numeric else max(map(len, values))
+    if longest > MAX_TEXT:
+        return f"texts of up to {longest:,} characters, too long to name a category"
     unnamed = str(column.name).startswith("Unnamed:") or column.name == ""
     if numeric and unnamed and (column.diff().dropna() == 1).all():
         return "numbers the rows"
@@ -157,9 +172,18 @@ def _reason_to_leave_out(column: pd.Series, values: np.ndarray) -> str:
 
 
 def _numeric_spec(column: pd.Series) -> ColumnSpec:
-    if np.isinf(column.to_numpy(dtype=float)).any():
+    sizes = column.abs()
+    largest = float(sizes.max())
+    if np.isinf(largest):
         raise CohortError(
             f"Column {column.name!r} holds infinite values; replace them or leave them empty."
+        )
+    smallest = float(sizes[sizes > 0].min())
+    if largest > MAX_SIZE or largest / smallest > MAX_SIZE:
+        raise CohortError(
+            f"Column {column.name!r} holds numbers from {smallest:.3g} to {largest:.3g} in size; "
+            f"up to {MAX_SIZE:g}, and up to {MAX_SIZE:g} times the smallest, are taken, so take "
+            "their logarithm or leave such cells empty."
         )
     return ColumnSpec(str(column.name), str(column.name), description="from the file")
 
@@ -169,13 +193,16 @@ def _check_width(specs: list[ColumnSpec], rows: int) -> None:
     width = sum(spec.width for spec in specs)
     widest = max(specs, key=lambda spec: spec.width)
     if width > MAX_COLUMNS:
+        raise _too_wide(width, widest.name, widest.width)
+    if width * rows > MAX_CELLS:
         raise CohortError(
-            f"The file becomes {width:,} columns (text column {widest.name!r} alone has "
-            f"{widest.width:,} different values); at most {MAX_COLUMNS:,} are taken, so delete "
-            "or shorten such columns."
+            f"{rows:,} rows of {width:,} encoded columns (column {widest.name!r} alone becomes "
+            f"{widest.width:,}) are more than {MAX_CELLS:,} cells; keep fewer rows or columns."
         )
-    if width * rows > _MAX_CELLS:
-        raise CohortError(
-            f"{rows:,} rows of {width:,} encoded columns are more than {_MAX_CELLS:,} cells; keep "
-            "fewer rows or columns."
-        )
+
+
+def _too_wide(width: int, widest: str, values: int) -> CohortError:
+    return CohortError(
+        f"The file becomes {width:,} columns (text column {widest!r} alone has {values:,} "
+        f"different values); at most {MAX_COLUMNS:,} are taken, so delete or shorten such columns."
+    )

@@ -1,27 +1,44 @@
 """Read the user's own CSV file.
 
-Files are hostile until read: the size is checked first, then the number of columns.
+Files are hostile until read: pyarrow reads them block by block as text, and every limit is checked
+on the rows and columns it found. A column is then numbers where all its cells are, else text.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 
 from xdnn_core.data.cohort import CohortError
+from xdnn_core.data.csv_header import (
+    BLOCK,
+    MAX_COLUMNS,
+    MAX_MEGABYTES,
+    MAX_TEXT,
+    CsvSource,
+    encoding_of,
+    open_text,
+    read_header,
+)
 from xdnn_core.data.splitting import MIN_ROWS
 
-CsvSource = str | Path | bytes | BinaryIO
+__all__ = ["MAX_COLUMNS", "MAX_MEGABYTES", "MAX_TEXT", "CsvSource", "CsvTable", "read_table"]
 
-MAX_BYTES: Final = 100 * 1024**2
-MAX_COLUMNS: Final = 2_000
-_SEPARATORS: Final = (",", ";", "\t", "|")
-_MISSING: Final = ("?", ".")  # besides pandas' own "", "NA", "NaN", "null", ...
+MAX_ROWS: Final = 1_000_000
+# Of the table, and of the matrix made of it: 64 MB each in float64.
+MAX_CELLS: Final = 8_000_000
+_WRONG_ROW: Final = re.compile(r"Row #(?P<row>\d+): Expected \d+ columns, got (?P<cells>\d+)")
+# Filled up one by one, at 10 µs each.
+_MAX_SHORT_ROWS: Final = 20_000
+_MISSING: Final = (*pa_csv.ConvertOptions().null_values, "None", "<NA>", "?", ".")
 _POSITIVE_WORDS: Final = ("1", "1.0", "true", "yes", "y", "positive", "dead", "died", "case")
 
 
@@ -53,7 +70,7 @@ class CsvTable:
     title
         Name of the file without folder and ending.
     frame
-        Its cells, N rows.
+        Its cells, N rows; float64, NaN where missing, or text.
     binary
         The columns that could be the outcome.
     """
@@ -67,12 +84,12 @@ def read_table(source: CsvSource) -> CsvTable:
     """Read a CSV file and find the columns that could be its outcome.
 
     Comma, semicolon, tab or bar between cells; UTF-8, UTF-16 or Windows-1252; decimal commas
-    where semicolons separate.
+    where semicolons separate. Cells missing at the end of a row are empty.
 
     Parameters
     ----------
     source
-        Path, bytes, or an open binary file; at most 100 MB.
+        Path, bytes, or an open binary file; at most `MAX_BYTES`.
 
     Returns
     -------
@@ -83,127 +100,158 @@ def read_table(source: CsvSource) -> CsvTable:
     CohortError
         If it is not a readable table, or is too large, too short or too wide.
     """
-    title, data = _read_bytes(source)
-    text = _decode(data)
-    separator = _separator(text)
+    title, stream = open_text(source)
+    with stream:
+        encoding, start = encoding_of(stream)
+        stream.seek(start)
+        separator, names, end = read_header(stream, encoding)
+        stream.seek(start + end)
+        table = _read_rows(stream, names, separator, encoding)
+    if table.num_rows < MIN_ROWS:
+        raise CohortError(
+            f"The file has {table.num_rows} rows; at least {MIN_ROWS} are needed to train, "
+            "validate and test."
+        )
+    columns = {}
+    for name in names:
+        columns[name] = _numbers_or_text(table[name], decimal_comma=separator == ";")
+        table = table.drop_columns(name)  # its text is no longer needed
+    pa.default_memory_pool().release_unused()
+    frame = pd.DataFrame(columns, copy=False)
+    binary = (_as_binary(frame[name]) for name in names)
+    return CsvTable(title, frame, tuple(column for column in binary if column is not None))
+
+
+def _read_rows(stream: pa.NativeFile, names: list[str], separator: str, encoding: str) -> pa.Table:
+    """All rows as text, null where a cell is missing; refuses more than the limits."""
+    start = stream.tell()
     try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            decimal="," if separator == ";" and not _has_decimal_points(text) else ".",
-            na_values=list(_MISSING),
-            low_memory=False,
-        )
-    except ValueError as error:  # pandas' ParserError and EmptyDataError are ones
-        reason = str(error).splitlines()[0] if str(error) else "not a table"
-        raise CohortError(
-            f"The file cannot be read as CSV ({reason}); save it with one header line and the "
-            "same number of cells in every line."
-        ) from error
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first cells as row names
-        raise CohortError(
-            "The lines have more cells than the header line; give every column a name."
-        )
-    frame.columns = [str(name).strip() for name in frame.columns]
-    if len(frame) < MIN_ROWS:
-        raise CohortError(
-            f"The file has {len(frame)} rows; at least {MIN_ROWS} are needed to train, validate "
-            "and test."
-        )
-    binary = tuple(_binary_column(frame[name]) for name in frame if _is_binary(frame[name]))
-    return CsvTable(title, frame, binary)
-
-
-def _read_bytes(source: CsvSource) -> tuple[str, bytes]:
-    """Title and content, at most `MAX_BYTES`."""
-    if isinstance(source, bytes):
-        title, data = "own CSV file", source
-    elif isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():
-            raise CohortError(
-                f"{str(source)!r} is no cohort; give nhefs, nhanes1, or the path of a CSV file."
-            )
-        title = path.stem
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    else:
-        # Only ever shown: the name of an uploaded file is whatever the sender wrote.
-        name = str(getattr(source, "name", "")).replace("\\", "/").rsplit("/", 1)[-1]
-        title = name.rsplit(".", 1)[0][:60] or "own CSV file"
-        source.seek(0)
-        data = source.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise CohortError(
-            f"The file is larger than {MAX_BYTES // 1024**2} MB; keep fewer rows or columns."
-        )
-    return title, data
-
-
-def _decode(data: bytes) -> str:
-    """Bytes to text; refuses what is no text."""
-    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252"):
         try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise CohortError(
-        "The file is no text file; save the table as CSV (not as a spreadsheet) and try again."
+            batches = _batches(stream, names, separator, encoding)
+        except pa.ArrowInvalid as error:
+            wrong = _WRONG_ROW.search(str(error))
+            if wrong is None or int(wrong["cells"]) > len(names):
+                raise
+            stream.seek(start)
+            batches = _filled_up(stream, names, separator, encoding)
+    except pa.ArrowException as error:
+        raise CohortError(
+            f"The file cannot be read as CSV ({_reason(error, names)}); save it with one header "
+            "line and the same number of cells in every line."
+        ) from error
+    rows = sum(batch.num_rows for batch in batches)
+    if rows > MAX_ROWS or rows * len(names) > MAX_CELLS:
+        raise _too_large(names)
+    return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
+
+
+def _filled_up(
+    stream: pa.NativeFile, names: list[str], separator: str, encoding: str
+) -> list[pa.RecordBatch]:
+    """Read a file that leaves out the separators of empty last cells, as spreadsheets do."""
+    short: list[str] = []
+
+    # Only here: while pyarrow holds a function of Python's, it cannot be interrupted cleanly.
+    def fill(row: pa_csv.InvalidRow) -> str:
+        missing = row.expected_columns - row.actual_columns
+        if missing < 0 or len(short) == _MAX_SHORT_ROWS:
+            return "error"
+        short.append(row.text.rstrip("\r\n") + separator * missing)
+        return "skip"
+
+    batches = _batches(stream, names, separator, encoding, fill)
+    filled = pa.BufferReader("\n".join(short).encode())
+    return batches + _batches(filled, names, separator, "utf-8")
+
+
+def _reason(error: pa.ArrowException, names: list[str]) -> str:
+    """What pyarrow found wrong, in a few words."""
+    if wrong := _WRONG_ROW.search(str(error)):
+        cells = int(wrong["cells"])
+        compared = "more" if cells > len(names) else "fewer"
+        return (
+            f"row {wrong['row']} has {cells:,} cells, {compared} cells than the header line with "
+            f"{len(names):,}"
+        )
+    if "straddl" in str(error):
+        return "a line or a quoted cell goes on without an end"
+    return str(error).splitlines()[0][:200].removeprefix("CSV parse error: ")
+
+
+def _batches(
+    stream: pa.NativeFile,
+    names: list[str],
+    separator: str,
+    encoding: str,
+    handle: Callable[[pa_csv.InvalidRow], str] | None = None,
+) -> list[pa.RecordBatch]:
+    """Read rows under these names, stopping at the limits."""
+    if stream.tell() == stream.size():
+        return []
+    batches, rows = [], 0
+    with pa_csv.open_csv(
+        stream,
+        pa_csv.ReadOptions(
+            use_threads=False, block_size=BLOCK, column_names=names, encoding=encoding
+        ),
+        pa_csv.ParseOptions(
+            delimiter=separator, newlines_in_values=True, invalid_row_handler=handle
+        ),
+        pa_csv.ConvertOptions(
+            column_types={name: pa.string() for name in names},
+            null_values=list(_MISSING),
+            strings_can_be_null=True,
+        ),
+    ) as reader:
+        for batch in reader:
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > MAX_ROWS or rows * len(names) > MAX_CELLS:
+                raise _too_large(names)
+    return batches
+
+
+def _too_large(names: list[str]) -> CohortError:
+    return CohortError(
+        f"The file has more than {min(MAX_ROWS, MAX_CELLS // len(names)):,} rows, the most that "
+        f"are taken of {len(names):,} columns ({MAX_CELLS:,} cells, {MAX_ROWS:,} rows); keep "
+        "fewer rows or columns."
     )
 
 
-def _separator(text: str) -> str:
-    """The separator most often in the header line; also refuses too many or equal columns."""
-    header = next((line for line in io.StringIO(text) if line.strip()), "")
-    if not header:
-        raise CohortError("The file is empty; give a CSV file with a header line and rows.")
-    separator = max(_SEPARATORS, key=header.count)
-    width = header.count(separator) + 1
-    if width > MAX_COLUMNS:
-        raise CohortError(
-            f"The file has {width:,} columns; at most {MAX_COLUMNS:,} are taken, so keep fewer."
-        )
-    names = [name.strip() for name in next(csv.reader([header], delimiter=separator)) if name]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise CohortError(
-            f"Column {twice!r} occurs more than once; give every column its own name."
-        )
-    return separator
+def _numbers_or_text(cells: pa.ChunkedArray, decimal_comma: bool) -> pd.Series:
+    """A column as float64 where every cell is a number or missing, else as text."""
+    numbers = []
+    for chunk in cells.chunks:
+        try:
+            numbers.append(_numbers(chunk, decimal_comma).to_numpy(zero_copy_only=False))
+        except pa.ArrowInvalid:
+            return cells.to_pandas()
+    return pd.Series(np.concatenate(numbers))
 
 
-def _has_decimal_points(text: str) -> bool:
-    """Whether the first lines of a semicolon file write numbers with points."""
-    lines = [line for line, _ in zip(io.StringIO(text), range(50), strict=False)][1:]
-    cells = [cell.strip().strip('"') for line in lines for cell in line.split(";")]
-    return any("." in cell and _is_number(cell) for cell in cells)
-
-
-def _is_number(cell: str) -> bool:
+def _numbers(cells: pa.StringArray, decimal_comma: bool) -> pa.DoubleArray:
+    """Cells as float64; raises where one is no number."""
     try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+        return pc.cast(cells, pa.float64())
+    except pa.ArrowInvalid:
+        cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"^\+", "")
+        return pc.cast(pc.replace_substring(cells, ",", ".") if decimal_comma else cells,
+                       pa.float64())  # fmt: skip
 
 
 def as_text(value: object) -> str:
     """A cell as people write it: 1.0 as "1"."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def _is_binary(column: pd.Series) -> bool:
-    return column.nunique() == 2
-
-
-def _binary_column(column: pd.Series) -> BinaryColumn:
-    counts = column.dropna().map(as_text).value_counts()
-    values = sorted(counts.index, key=lambda value: (value.lower() in _POSITIVE_WORDS, value))
-    first, second = values
-    sizes = int(counts[first]), int(counts[second])
-    return BinaryColumn(str(column.name), (first, second), sizes)
+def _as_binary(column: pd.Series) -> BinaryColumn | None:
+    """A column of two short values, which could be the outcome; None for any other."""
+    counts = column.value_counts()
+    if len(counts) != 2:
+        return None
+    by_text = {as_text(value): int(count) for value, count in counts.items()}
+    first, second = sorted(by_text, key=lambda text: (text.lower() in _POSITIVE_WORDS, text))
+    if max(len(first), len(second)) > MAX_TEXT:
+        return None
+    return BinaryColumn(str(column.name), (first, second), (by_text[first], by_text[second]))

@@ -1,33 +1,49 @@
 """Photographs from strangers: read safely, or refused in one sentence.
 
-The format is told from the content, never from a name, and the size from the header, before a
-pixel is decoded. What comes out is always 8-bit RGB, upright, on white.
+The format is told from the content, never from a name, the work and the size from the container,
+before a pixel is decoded. What comes out is always 8-bit RGB, upright, on white, and of a size that
+a session can keep.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
+from xdnn_core.data.containers import (
+    UploadError,
+    damaged,
+    jpeg_pixels,
+    png_pixels,
+    webp_pixels,
+    webp_size,
+)
 from xdnn_core.errors import UserError
 
-MAX_BYTES: Final = 10 * 1024**2
-MAX_PIXELS: Final = 24_000_000
+MAX_MEGABYTES: Final = 10
+MAX_BYTES: Final = MAX_MEGABYTES * 10**6
 MIN_SIDE: Final = 32
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
+# Decoding takes 4 to 8 bytes a pixel, of a JPEG fewer since it is decoded reduced; of a WebP up to
+# 16, since libwebp keeps two canvases beside the picture. 300 MB are the most that one may take.
+MAX_PIXELS: Final = {"JPEG": 24_000_000, "PNG": 24_000_000, "WEBP": 16_000_000}
+# Networks see 224 to 1,024 pixels a side; a larger photograph is averaged down to at most this.
+KEPT_PIXELS: Final = 4_000_000
 
-# A progressive JPEG repeats passes over the whole picture; ten are usual. A hostile file of
-# 10 MB could hold hundreds of thousands, each costing a full pass.
-_MAX_JPEG_SCANS: Final = 500
 # Bringing the short side of a strip 32 px wide and 750,000 long to 224 px would make an image
 # of a billion pixels. The network sees the centre square only, so the far ends are cut here.
 _MAX_ASPECT: Final = 64
+_STRIP_PIXELS: Final = 500_000
+_PIXELS_OF: Final = {"JPEG": jpeg_pixels, "PNG": png_pixels, "WEBP": webp_pixels}
+# Uploads of all sessions queue here: two decoders at once would take twice the memory.
+_ONE_AT_A_TIME: Final = Lock()
 
 # What Pillow's readers raise on damaged files, over all three formats.
 _DECODING_ERRORS: Final = (
@@ -68,10 +84,6 @@ _OTHER_KINDS: Final = (
 )
 
 
-class UploadError(UserError):
-    """A file that is not a usable photograph; the message says what to do."""
-
-
 def read_photo(data: bytes) -> Image.Image:
     """Turn the bytes of an uploaded JPEG, PNG or WebP into an upright RGB image.
 
@@ -84,8 +96,8 @@ def read_photo(data: bytes) -> Image.Image:
     -------
     PIL.Image.Image
         Mode RGB; EXIF rotation applied, 16-bit samples rescaled, transparency put over white,
-        the first frame of an animation. The ends of an image more than 64 times as long as
-        wide are cut off.
+        the first frame of an animation. More than `KEPT_PIXELS` are averaged over squares of
+        pixels; the ends of an image more than 64 times as long as wide are cut off.
 
     Raises
     ------
@@ -93,25 +105,25 @@ def read_photo(data: bytes) -> Image.Image:
         If the file is of another kind, too large in bytes or pixels, too small, or damaged.
     """
     kind = _check_kind(data)
+    pixels, orientation = _PIXELS_OF[kind](data)
     # Pillow allocates a WebP's canvas on opening, so its size is read from the header first.
     if kind == "WEBP":
-        _check_size(*_webp_size(data))
+        _check_size(*webp_size(pixels), kind)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UploadError(_too_many_pixels(None)) from error
-    except _DECODING_ERRORS as error:
-        raise _damaged() from error
-    with image:
-        _check_size(*image.size)
-        if image.info.get("progressive") and data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
-            raise _damaged()
-        try:
+        with _ONE_AT_A_TIME, Image.open(io.BytesIO(pixels), formats=(kind,)) as image:
+            _check_size(*image.size, kind)
+            factor = _reduction(image.size)
+            image.draft(None, (image.width // factor, image.height // factor))  # JPEG only
             image.load()
-            orientation = _orientation(image)
-            photo = _cut_ends(to_rgb(image))
-        except _DECODING_ERRORS as error:
-            raise _damaged() from error
+            if image.mode == "P" and image.palette is None:
+                raise damaged()
+            photo = _in_strips(image)
+    except UploadError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UploadError(_too_many_pixels(None, kind)) from error
+    except _DECODING_ERRORS as error:
+        raise damaged() from error
     return photo.transpose(_ORIENTATION[orientation]) if orientation in _ORIENTATION else photo
 
 
@@ -128,6 +140,34 @@ def read_photo_file(path: Path) -> Image.Image:
     except OSError as error:
         raise UserError(f"{path} cannot be read; give a JPEG, PNG or WebP file.") from error
     return read_photo(data)
+
+
+def _reduction(size: tuple[int, int]) -> int:
+    """By how many pixels a side to average, so that at most `KEPT_PIXELS` are kept."""
+    left, top, right, bottom = _centre(size)
+    return math.ceil(math.sqrt((right - left) * (bottom - top) / KEPT_PIXELS))
+
+
+def _centre(size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box of an image without the ends of a very long one."""
+    width, height = size
+    longest = _MAX_ASPECT * min(width, height)
+    w, h = min(width, longest), min(height, longest)
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def _in_strips(image: Image.Image) -> Image.Image:
+    """The centre of a loaded image in RGB, reduced, with the memory of a strip beside the two."""
+    left, top, right, bottom = _centre(image.size)
+    factor = _reduction(image.size)
+    rows = factor * max(1, _STRIP_PIXELS // (factor * (right - left)))
+    size = math.ceil((right - left) / factor), math.ceil((bottom - top) / factor)
+    photo = Image.new("RGB", size)
+    for y in range(top, bottom, rows):
+        strip = to_rgb(image.crop((left, y, right, min(y + rows, bottom))))
+        photo.paste(strip.reduce(factor), (0, (y - top) // factor))
+    return photo
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -178,26 +218,6 @@ def _stretch(values: np.ndarray) -> Image.Image:
     return Image.fromarray((scaled * 255).round().astype(np.uint8))
 
 
-def _cut_ends(image: Image.Image) -> Image.Image:
-    """Cut the ends of a very long image, keeping its centre."""
-    width, height = image.size
-    longest = _MAX_ASPECT * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    w, h = min(width, longest), min(height, longest)
-    left, top = (width - w) // 2, (height - h) // 2
-    return image.crop((left, top, left + w, top + h))
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) where there is none or the EXIF block is damaged."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DECODING_ERRORS:
-        return 1
-    return value if isinstance(value, int) else 1
-
-
 def _check_kind(data: bytes) -> str:
     """Tell the format from the first bytes, refusing all but three.
 
@@ -210,7 +230,7 @@ def _check_kind(data: bytes) -> str:
         raise UploadError("The file is empty; choose a JPEG, PNG or WebP image.")
     if len(data) > MAX_BYTES:
         raise UploadError(
-            f"The file is larger than {MAX_BYTES // 1024**2} MB, the most that is allowed; save it "
+            f"The file is larger than {MAX_MEGABYTES} MB, the most that is allowed; save it "
             "smaller and choose it again."
         )
     if data.startswith(b"\xff\xd8\xff"):
@@ -238,28 +258,7 @@ def _describe(data: bytes) -> str:
     return "a web page" if b"<html" in text else "not a JPEG, PNG or WebP image"
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height a WebP declares, pixels (WebP container specification, RFC 9649).
-
-    Raises
-    ------
-    UploadError
-        If the first chunk is none of the three that carry a size.
-    """
-    chunk, body = data[12:16], data[20:30]
-    if len(body) == 10 and chunk == b"VP8X":
-        width, height = int.from_bytes(body[4:7], "little"), int.from_bytes(body[7:10], "little")
-        return width + 1, height + 1
-    if len(body) == 10 and chunk == b"VP8 ":
-        width, height = struct.unpack("<HH", body[6:10])
-        return width & 0x3FFF, height & 0x3FFF
-    if len(body) >= 5 and chunk == b"VP8L":
-        bits = int.from_bytes(body[1:5], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    raise _damaged()
-
-
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, kind: str) -> None:
     """Refuse an image of too many or too few pixels.
 
     Raises
@@ -267,8 +266,8 @@ def _check_size(width: int, height: int) -> None:
     UploadError
         If it is over `MAX_PIXELS` in all or under `MIN_SIDE` on its short side.
     """
-    if width * height > MAX_PIXELS:
-        raise UploadError(_too_many_pixels((width, height)))
+    if width * height > MAX_PIXELS[kind]:
+        raise UploadError(_too_many_pixels((width, height), kind))
     if min(width, height) < MIN_SIDE:
         raise UploadError(
             f"The image is {width} × {height} pixels; it needs at least {MIN_SIDE} on its short "
@@ -276,17 +275,11 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _too_many_pixels(size: tuple[int, int] | None) -> str:
+def _too_many_pixels(size: tuple[int, int] | None, kind: str) -> str:
     """The sentence for an image that would be too large once decoded."""
     given = f"is {size[0]} × {size[1]} pixels" if size else "declares hundreds of megapixels"
+    advice = "as JPEG" if kind == "WEBP" else "smaller"
     return (
-        f"The image {given}; at most {MAX_PIXELS // 10**6} megapixels are allowed, so save it "
-        "smaller and choose it again."
-    )
-
-
-def _damaged() -> UploadError:
-    """The sentence for a file that has the right beginning and cannot be decoded."""
-    return UploadError(
-        "The image is damaged or cut off and cannot be decoded; save it again or choose another."
+        f"The image {given}; at most {MAX_PIXELS[kind] // 10**6} megapixels are allowed in a "
+        f"{kind.replace('WEBP', 'WebP')}, so save it {advice} and choose it again."
     )

@@ -15,7 +15,13 @@ from xdnn_core.errors import UserError
 from xdnn_core.files import replacing
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.architectures import Network, architecture_of
-from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
+from xdnn_core.models.states import (
+    CheckpointError,
+    network_from_state,
+    read_bytes,
+    read_state,
+    shortened,
+)
 
 _MAX_HEADER_BYTES: Final = 2**20
 _WRITE_AGAIN: Final = "write the file with xdnn_core.models.checkpoints.save_embedded"
@@ -228,7 +234,7 @@ def describe(data: bytes) -> NetworkDescription | None:
         return None
     try:
         description = NetworkDescription(
-            title=str(header["title"]),
+            title=shortened(str(header["title"])),
             classes=tuple(str(name) for name in json.loads(header["classes"])),
             preprocessing=_read_preprocessing(header),
             head=int(header["head"]),
@@ -239,7 +245,8 @@ def describe(data: bytes) -> NetworkDescription | None:
         )
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise CheckpointError(
-            f"The description in the file's header cannot be read ({error})", _WRITE_AGAIN
+            f"The description in the file's header cannot be read ({shortened(str(error), 200)})",
+            _WRITE_AGAIN,
         ) from error
     return description
 

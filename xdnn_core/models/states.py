@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import torch
 from safetensors import SafetensorError
@@ -27,6 +28,10 @@ _LIMIT: Final = f"{MAX_CHECKPOINT_BYTES / 1e9:.1f} GB"
 _SAVE_WEIGHTS: Final = "save the weights alone with torch.save(network.state_dict(), ...)"
 _ZIP: Final = b"PK"
 _PICKLE: Final = b"\x80"  # torch files from before 1.6
+
+_PICKLES_IN_A_ROW: Final = 5  # magic number, protocol, system, object, storage keys
+_MAX_STEPS: Final = 1_000_000  # of the unpickler; a ResNet-50 with its optimizer takes 20,000
+_MAX_NAME: Final = 200
 
 _UNREADABLE: Final = (
     pickle.UnpicklingError,
@@ -115,7 +120,34 @@ def read_state(data: bytes) -> dict[str, Tensor]:
     }
     if len(renamed) != len(state) or not all(isinstance(v, Tensor) for v in renamed.values()):
         raise CheckpointError("The file holds something besides named parameters", _SAVE_WEIGHTS)
+    _check_memory(renamed)
     return renamed
+
+
+def _check_memory(state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not plain numbers in memory of their own.
+
+    A tensor of stride 0 is a number in the file and any size once it is copied.
+    """
+    for key, value in state.items():
+        if value.layout != torch.strided or value.is_meta or value.is_nested:
+            raise CheckpointError(
+                f"{shortened(key)} is stored sparse, nested or without its values", _SAVE_WEIGHTS
+            )
+    claimed = sum(value.numel() * value.element_size() for value in state.values())
+    storages = [value.untyped_storage() for value in state.values()]
+    held = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    if claimed > held:
+        raise CheckpointError(
+            f"The file's parameters are {claimed:,} bytes in size but share {held:,} bytes",
+            "save every parameter as a tensor of its own, .clone() makes one",
+        )
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text of a file as a message can show it: printable, and not long."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(each if each.isprintable() else "�" for each in cut)
 
 
 def _read_safetensors(data: bytes) -> dict[str, Tensor]:
@@ -134,6 +166,8 @@ def _read_torch(data: bytes) -> object:
     try:
         unpacked = _unpacked_bytes(data) if data.startswith(_ZIP) else len(data)
         if unpacked <= MAX_CHECKPOINT_BYTES:
+            for pickled in _pickles(data):
+                _check_work(pickled)
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -146,6 +180,30 @@ def _read_torch(data: bytes) -> object:
             "The file is a damaged torch checkpoint", "download or save it again"
         ) from error
     raise CheckpointError(f"The file unpacks to more than {_LIMIT}", _SAVE_WEIGHTS)
+
+
+def _pickles(data: bytes) -> Iterator[BinaryIO]:
+    """Streams that stand at each pickle of a torch file; one behind the other before 1.6."""
+    if data.startswith(_ZIP):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.namelist():
+                if entry.endswith(".pkl"):
+                    yield io.BytesIO(archive.read(entry))
+    else:
+        stream = io.BytesIO(data)
+        for _ in range(_PICKLES_IN_A_ROW):
+            yield stream
+
+
+def _check_work(pickled: BinaryIO) -> None:
+    """Refuse a pickle that would keep torch's reader busy or fill the memory.
+
+    Its error messages are searched in a time that grows with the square of a name's length.
+    """
+    for number, (step, argument, _) in enumerate(pickletools.genops(pickled)):
+        name = str(argument) if step.name == "GLOBAL" else ""
+        if number == _MAX_STEPS or len(name) > _MAX_NAME or name.endswith(" bytearray"):
+            raise pickle.UnpicklingError("more than a checkpoint needs")
 
 
 def _unpacked_bytes(data: bytes) -> int:
@@ -180,10 +238,12 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
         sizes = ", ".join(f"{key} {tuple(wanted[key].shape)}" for key in kind.matrices)
         raise _not_a(kind, f"{sizes} are over {_LIMIT}")
     for key in sorted(set(wanted) ^ set(state)):
-        raise _not_a(kind, f"{key} is missing" if key in wanted else f"{key} is none of them")
+        raise _not_a(
+            kind, f"{key} is missing" if key in wanted else f"{shortened(key)!r} is none of them"
+        )
     for key, value in state.items():
         if value.shape != wanted[key].shape:
-            given, needed = tuple(value.shape), tuple(wanted[key].shape)
+            given, needed = shortened(str(tuple(value.shape))), tuple(wanted[key].shape)
             raise _not_a(kind, f"{key} has the shape {given} in place of {needed}")
         if not value.is_floating_point():
             raise _not_a(kind, f"{key} holds {value.dtype} in place of floating-point numbers")

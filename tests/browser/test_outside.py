@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.prior_owner import _JS
-from tests.browser.conftest import ROOT
 from tests.browser.driving import query, wait_until_idle
 from tests.browser.prior_page import CHART, address
+from tools.serving import ROOT
 
 # Every page with something that is there only when its components and pictures are.
 PAGES = {

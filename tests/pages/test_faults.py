@@ -51,12 +51,12 @@ def real_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_kept_runs_that_cannot_be_read(open_page: OpenPage, tmp_path: Path) -> None:
     _broken(tmp_path / "data", "runs.sqlite")
     drawn = open_page("prior_training")
-    _says(drawn, "runs.sqlite (file is not a database)", tmp_path)
+    _says(drawn, "Kept runs cannot be read at the moment (file is not a database)", tmp_path)
 
 
 def test_a_data_folder_that_is_a_file(open_page: OpenPage, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
-    _says(open_page("prior_training"), "Kept runs cannot be", tmp_path)
+    _says(open_page("prior_training"), "A run that you keep appears here", tmp_path)
     _says(open_page("prior_training", view="Figure 1 of the paper"), "replicates", tmp_path)
     _says(open_page("results"), "What removing biases costs", tmp_path)
 

@@ -26,8 +26,9 @@ with grid, st.spinner("Loading the networks …", show_time=True):
     from pages.shared.compare_downloads import draw_downloads
     from pages.shared.compare_ledger import draw_ledger
     from pages.shared.compare_work import Found, Work, best_comparisons, draw_check, run_check
+    from pages.shared.heavy import predictions
     from pages.shared.panels import draw_panel, draw_top5
-    from xdnn_core.comparison import Comparison, IntegrationSettings, predict
+    from xdnn_core.comparison import Comparison, IntegrationSettings
     from xdnn_core.errors import UserError
     from xdnn_core.ledger_view import ledger_sentence
     from xdnn_core.models.zoo import PretrainedModel
@@ -48,9 +49,9 @@ def main() -> None:
         return
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
     seen = models[0].to_display(inputs[0])
-    predictions = [predict(model, inputs) for model in models]
+    predicted = predictions(models, inputs, photo.digest)
     with toolbar:
-        target = choose_class(models[0].classes, predictions)
+        target = choose_class(models[0].classes, predicted)
         settings = choose_integration()
         display = choose_display(current_theme())
     work = Work(models, inputs, photo.digest, target, settings)
@@ -60,7 +61,7 @@ def main() -> None:
         if note := models[0].preprocessing.seen_of(photo.image):
             pictured.caption(note)
     sentences = [card.container() for card in cards]
-    for card, one in zip(cards, predictions, strict=True):
+    for card, one in zip(cards, predicted, strict=True):
         with card:
             draw_top5(one, target)
     with answer:

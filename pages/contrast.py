@@ -32,8 +32,8 @@ with loading, st.spinner("Loading the networks …", show_time=True):
     )
     from pages.shared.contrast_charts import draw_accuracy, draw_curves
     from pages.shared.contrast_work import SweepWork
+    from pages.shared.heavy import predictions
     from pages.shared.sentences import what_contrast_changes
-    from xdnn_core.comparison import predict
     from xdnn_core.errors import UserError
     from xdnn_core.panels import network_name
 
@@ -49,9 +49,9 @@ def main() -> None:
         answer.error(for_screen(error), icon=":material/cloud_off:")
         return
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
-    predictions = [predict(model, inputs) for model in models]
+    predicted = predictions(models, inputs, photo.digest)
     with toolbar:
-        target = choose_class(models[0].classes, predictions)
+        target = choose_class(models[0].classes, predicted)
         explain(
             "contrast", "fixed_target", "similarity", label="What is this?", key="explain_contrast"
         )

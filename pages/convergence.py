@@ -31,13 +31,13 @@ with loading, st.spinner("Loading the networks …", show_time=True):
     )
     from pages.shared.convergence_controls import choose_plot
     from pages.shared.convergence_work import ConvergenceWork, Depth
+    from pages.shared.heavy import predictions
     from pages.shared.sentences import (
         calls_needed,
         default_curve,
         least_telling_gap,
         slope_along_the_path,
     )
-    from xdnn_core.comparison import predict
     from xdnn_core.errors import UserError
     from xdnn_core.experiments.convergence_result import Convergence
     from xdnn_core.models.zoo import PretrainedModel
@@ -55,9 +55,9 @@ def main() -> None:
         answer.error(for_screen(error), icon=":material/cloud_off:")
         return
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
-    predictions = [predict(model, inputs) for model in models]
+    predicted = predictions(models, inputs, photo.digest)
     with toolbar:
-        target = choose_class(models[0].classes, predictions)
+        target = choose_class(models[0].classes, predicted)
         rules, reference = choose_plot()
     wanted = Depth(reference=reference, captum="captum" in rules)
     work = ConvergenceWork(models, inputs, photo.digest, target, wanted)

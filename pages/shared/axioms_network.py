@@ -12,6 +12,7 @@ from pages.shared.axioms_table import cell_key, draw_table, how_often
 from pages.shared.axioms_work import NetworkWork, ask, is_asked
 from pages.shared.compare_controls import choose_class, choose_pair
 from pages.shared.errors import for_screen
+from pages.shared.heavy import predictions
 from pages.shared.networks import store
 from pages.shared.page import current_theme
 from pages.shared.photo import choose_photo
@@ -19,7 +20,7 @@ from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.loaded import NetworkCell, gradient_calls
 from xdnn_core.axioms.network_experiments import ROUNDING
 from xdnn_core.axioms.network_methods import NetworkSettings
-from xdnn_core.comparison import fast_method, predict
+from xdnn_core.comparison import fast_method
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.table1_network import NetworkTable1
 from xdnn_core.models.zoo import PretrainedModel
@@ -47,7 +48,7 @@ def draw_network_view(body: DeltaGenerator) -> None:
     inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
     with toolbar:
         model = models[_choose_biases()]
-        target = choose_class(models[0].classes, [predict(one, inputs) for one in models])
+        target = choose_class(models[0].classes, predictions(models, inputs, photo.digest))
         work = NetworkWork(model, photo, target, _choose_settings())
         table = work.found()
         st.button(

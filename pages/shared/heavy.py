@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from torch import Tensor
 
 from pages.shared.progress import Progress, TimedBar
 from pages.shared.results import results
+from xdnn_core.comparison import Prediction, predict
+from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.work_queue import WORK, GiveWay
 
 Job = Callable[[Progress], Any]
@@ -16,6 +19,21 @@ Job = Callable[[Progress], Any]
 # Rows a gradient call. A click cuts in between two of them; 32 rows are 5 % faster, but let a click
 # wait for up to half a second on two cores.
 CHUNK = 16
+
+
+def predictions(
+    models: Sequence[PretrainedModel], inputs: Tensor, digest: str
+) -> list[list[Prediction]]:
+    """Every network's classes for an image (1, 3, H, W), most confident first; asked once."""
+    found = []
+    for model in models:
+        key = ("prediction", model.name, digest)
+        one = results().get(key)
+        if one is None:
+            one = predict(model, inputs)
+            results().put(key, one)
+        found.append(one)
+    return found
 
 
 def kept(keys: list[Hashable]) -> list[Any] | None:

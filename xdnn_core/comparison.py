@@ -156,6 +156,7 @@ def compare(
     settings: IntegrationSettings,
     progress: Progress | None = None,
     chunk: int | None = None,
+    finer: int | None = None,
     known: Comparison | None = None,
 ) -> Comparison:
     """Attribute one image by one gradient and by Integrated Gradients.
@@ -174,9 +175,11 @@ def compare(
         Called with (points done, steps) after every chunk; may raise to cancel.
     chunk
         Rows a gradient call; None chooses by the memory budget.
+    finer
+        Steps of a finer comparison that is to come; see `integrated_gradients`.
     known
-        An earlier comparison of the same network, image and class, with other settings: its single
-        gradient and its ledger are taken over.
+        An earlier comparison of the same network, image, class and baseline: its single gradient
+        and its ledger are taken over; made with `finer` for this one, the points of its integral.
 
     Returns
     -------
@@ -191,6 +194,8 @@ def compare(
         target,
         baseline=named_baseline(settings.baseline, model, x),
         **settings.options,
+        finer=finer,
+        begun=known.integrated if known and _is_for(known.integrated, settings) else None,
         chunk=chunk,
         progress=progress,
     )
@@ -200,6 +205,13 @@ def compare(
         distance=float(relative_l1(fast.values, integrated.values)[0]),
         ledger=known.ledger if known else bias_attribution(network, x, target),
     )
+
+
+def _is_for(integrated: Attribution, settings: IntegrationSettings) -> bool:
+    """Whether an integral was made as the beginning of one with these settings."""
+    begun = integrated.begun
+    wanted = None if settings.tolerance else (settings.rule, settings.steps)
+    return begun is not None and (begun.rule, begun.steps) == wanted
 
 
 def _fast_attribution(model: PretrainedModel) -> Callable[..., Attribution]:

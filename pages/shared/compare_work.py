@@ -63,10 +63,12 @@ class Work:
         """Compute what is not there yet, with progress."""
 
         def job(number: int) -> Job:
-            coarse = results().get(self.key(number, _coarse(settings)))
+            is_coarse = settings != self.settings
+            coarse = None if is_coarse else results().get(self.key(number, _coarse(settings)))
             return lambda progress: compare(
-                self.models[number], self.inputs, self.target, settings, progress, CHUNK, coarse
-            )
+                self.models[number], self.inputs, self.target, settings, progress, CHUNK,
+                finer=self.settings.steps if is_coarse else None, known=coarse,
+            )  # fmt: skip
 
         jobs = {self.key(number, settings): job(number) for number in range(len(self.models))}
         return compute_missing(jobs, label, settings.steps * len(jobs))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
 from xdnn_core.attribution.path import chunk_rows, straight_path
 from xdnn_core.attribution.quadrature import RULES, quadrature
+from xdnn_core.errors import UserError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
@@ -219,6 +220,40 @@ def test_networks_that_only_look_like_a_convolution_and_the_rest(
     net = make().double().eval()
     found = integrated_gradients(net, images, 1, steps=5)
     assert_same(found.values, plainly(net, images, 1, 5, "gauss_legendre"))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("coarse", "fine"), [(4, 32), (8, 16), (5, 12), (16, 16)])
+def test_an_integral_goes_on_from_a_coarser_one(
+    rule: str, coarse: int, fine: int, conv_net: nn.Module, images: Tensor
+) -> None:
+    options = {"rule": rule, "chunk": 3}
+    begun = integrated_gradients(conv_net, images, 1, steps=coarse, finer=fine, **options)
+    alone = integrated_gradients(conv_net, images, 1, steps=coarse, **options)
+    assert_same(begun.values, alone.values)
+    shown: list[int] = []
+    gone_on = integrated_gradients(
+        conv_net, images, 1, steps=fine, begun=begun, **options,
+        progress=lambda done, total: shown.append(total),
+    )  # fmt: skip
+    whole = integrated_gradients(conv_net, images, 1, steps=fine, **options)
+    assert_same(gone_on.values, whole.values)
+    assert_same(gone_on.estimated_error, whole.estimated_error)
+    assert gone_on.gradient_calls == whole.gradient_calls
+    if rule == "graded" and fine % coarse == 0 and fine > coarse:
+        assert shown[-1] % (fine - coarse) == 0, "points that nest are evaluated once"
+
+
+def test_an_integral_goes_on_from_its_own_beginning_only(
+    conv_net: nn.Module, images: Tensor
+) -> None:
+    begun = integrated_gradients(conv_net, images, 1, steps=4, rule="graded", finer=8)
+    for inputs, options in ((images, {"steps": 16}), (images[:1], {"steps": 8}),
+                            (images, {"steps": 8, "rule": "left"})):  # fmt: skip
+        with pytest.raises(UserError, match="begun is not the beginning of"):
+            integrated_gradients(
+                conv_net, inputs, 1, **{"rule": "graded"} | options, begun=begun
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])

@@ -16,9 +16,14 @@ from xdnn_core.attribution.path import (
     path_gradient_sums,
     straight_path,
 )
-from xdnn_core.attribution.quadrature import cell_weights, quadrature
+from xdnn_core.attribution.quadrature import cell_weights, combine, quadrature
 from xdnn_core.attribution.refinement import Refinement, refine
-from xdnn_core.attribution.result import Attribution, completeness_gap, relative_change
+from xdnn_core.attribution.result import (
+    Attribution,
+    Begun,
+    completeness_gap,
+    relative_change,
+)
 from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
 from xdnn_core.checks import check_inputs, usable
 from xdnn_core.device import full_float32, synchronise
@@ -36,6 +41,8 @@ def integrated_gradients(
     rule: str = "gauss_legendre",
     tolerance: float | None = None,
     max_steps: int = 1024,
+    finer: int | None = None,
+    begun: Attribution | None = None,
     chunk: int | None = None,
     progress: Progress | None = None,
 ) -> Attribution:
@@ -64,6 +71,11 @@ def integrated_gradients(
     max_steps
         With a tolerance, cap on the points of the last integral; `tolerance_met` says whether it
         was enough.
+    finer
+        In place of a tolerance: `steps` of an integral that is to come, by the same rule.
+    begun
+        The attribution that was made with `finer` for this integral, of the same inputs, target and
+        baseline: points that it has evaluated are not evaluated again.
     chunk
         Rows a gradient call; None chooses by the memory budget.
     progress
@@ -81,8 +93,8 @@ def integrated_gradients(
     ------
     ValueError
         If inputs or baseline are not finite, the shapes do not match, the target is out of
-        range, or the rule, the number of steps, the tolerance or its cap is not allowed; and for a
-        network as `gradient` refuses it.
+        range, or the rule, the number of steps, the tolerance or its cap is not allowed, or what
+        was begun is another integral; and for a network as `gradient` refuses it.
 
     Source: Sundararajan et al. 2017, Equation 1.
     """
@@ -95,7 +107,10 @@ def integrated_gradients(
     path = straight_path(network, x, start)
     difference, rows = x - start, chunk_rows(path, chunk)
     if tolerance is None:
-        found = _integrate(path, difference, classes, rule, steps, rows, progress)
+        found = _integrate(
+            path, difference, classes, rule, steps, rows, progress, finer,
+            None if begun is None else _checked(begun.begun, rule, steps, difference),
+        )  # fmt: skip
     else:
         found = refine(path, difference, classes, rule, tolerance, max_steps, rows, progress)
     synchronise(x.device)
@@ -105,11 +120,12 @@ def integrated_gradients(
         baseline_outputs=baseline_outputs,
         completeness_gap=completeness_gap(found.values, outputs, baseline_outputs),
         gradient_calls=found.gradient_calls,
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began + (0.0 if begun is None else begun.seconds),
         method="integrated_gradients",
         estimated_error=found.change,
         tolerance_met=None if tolerance is None else found.change <= tolerance,
         steps=found.steps,
+        begun=found.begun,
     )
 
 
@@ -121,15 +137,41 @@ def _integrate(
     steps: int,
     rows: int,
     progress: Progress | None,
+    finer: int | None,
+    begun: Begun | None,
 ) -> Refinement:
     """The integral with a given number of points, and its distance to that with half of them."""
-    points, weights = quadrature(rule, steps)
-    both = torch.stack([weights, _half_rule(rule, points, weights)])  # (2, n)
-    full, half = difference * path_gradient_sums(path, target, points, both, rows, progress)
+    own = _with_half(rule, steps)
+    points, weights = combine([*own, *(_with_half(rule, finer) if finer else ())])  # (n,), (K, n)
+    new = weights[0] != 0
+    if begun is not None:  # equal points may differ in the last bits
+        new &= ~torch.isin(points.round(decimals=12), begun.points.round(decimals=12))
+    sums = path_gradient_sums(path, target, points[new], weights[:, new], rows, progress)
+    if begun is not None:
+        sums[:2] += begun.sums
+    full, half = difference * sums[:2]
     # One point makes no half rule: its error is not known.
     unknown = difference.new_full((len(difference),), torch.nan)
     change = relative_change(full, half) if steps > 1 else unknown
-    return Refinement(full, change, gradient_calls=steps, steps=steps)
+    to_come = Begun(rule, finer, points[new], sums[2:]) if finer else None
+    return Refinement(full, change, gradient_calls=steps, steps=steps, begun=to_come)
+
+
+def _with_half(rule: str, steps: int) -> list[tuple[Tensor, Tensor]]:
+    """Points and weights of a rule, and of its half rule on the same points."""
+    points, weights = quadrature(rule, steps)
+    return [(points, weights), (points, _half_rule(rule, points, weights))]
+
+
+def _checked(begun: Begun | None, rule: str, steps: int, difference: Tensor) -> Begun:
+    if begun is None or (begun.rule, begun.steps, begun.sums.shape[1:]) != (
+        rule, steps, difference.shape,
+    ):  # fmt: skip
+        raise UserError(
+            f"begun is not the beginning of {steps} steps by rule {rule!r} on these inputs; give "
+            f"what integrated_gradients(…, finer={steps}) returned for them."
+        )
+    return begun
 
 
 def _half_rule(rule: str, points: Tensor, weights: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xdnn_core.attribution.path import Path, Progress, path_gradient_sums
 from xdnn_core.attribution.quadrature import combine, doubled_steps, quadrature
-from xdnn_core.attribution.result import relative_change
+from xdnn_core.attribution.result import Begun, relative_change
 from xdnn_core.attribution.target import Classes
 from xdnn_core.errors import UserError
 
@@ -32,12 +32,15 @@ class Refinement:
         Spent on each input, over all doublings.
     steps
         Points of this integral.
+    begun
+        Where a finer one goes on; None if it was not asked for.
     """
 
     values: Tensor
     change: Tensor
     gradient_calls: int
     steps: int
+    begun: Begun | None = None
 
 
 def refine(

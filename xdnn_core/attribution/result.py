@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the points of an integral are worth to a finer one by the same rule.
+
+    Attributes
+    ----------
+    rule, steps
+        Of the finer integral.
+    points
+        Its points that were evaluated, (n,).
+    sums
+        Σ w_i ∇F(x' + t_i (x − x')) over them, by its weights and by those of its half rule,
+        (2, B, ...).
+    """
+
+    rule: str
+    steps: int
+    points: Tensor
+    sums: Tensor
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,8 @@ class Attribution:
         the cap was reached, (B,) bool. None elsewhere.
     steps
         Integrated Gradients: points of the integral that was taken. None elsewhere.
+    begun
+        Integrated Gradients with `finer`: where the finer integral goes on. None elsewhere.
     """
 
     values: Tensor
@@ -49,6 +72,7 @@ class Attribution:
     estimated_error: Tensor | None = None
     tolerance_met: Tensor | None = None
     steps: int | None = None
+    begun: Begun | None = field(default=None, repr=False, compare=False)
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
     python -m tools.load [--sessions 16] [--minutes 4] [--seed 0]
 
-Each of them, in a real Chromium, wanders between the pages with pauses to look: chooses
-photographs, starts trainings, has axioms tried. Printed are the seconds from choosing a photograph
-to its first maps, and the server's memory 60 seconds after the last window is closed, beside that
-of the freshly warmed server.
+One of them sits at a real Chromium on this machine and chooses photographs and classes. The others
+speak Streamlit's protocol from here, since their browsers would run on machines of their own: they
+open links to all pages, stay a while, start trainings, have axioms tried. Printed are the seconds
+to the first maps, and the server's memory 60 seconds after the last has gone, beside that of the
+freshly warmed server.
 """
 
 from __future__ import annotations
@@ -20,112 +21,154 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
-from playwright.async_api import Browser, Page, TimeoutError, async_playwright
+from playwright.async_api import Page, async_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
 
 from tools.serving import Server, start_server
+from tools.times import FULL, MAPS, NEW_MAPS, chromium
 from xdnn_core import load_model
+from xdnn_core.data.gallery import gallery
 
 CLASSES = load_model("xalexnet-caltech101").classes
-PHOTOS = ("Camera", "Rooster", "Pigeon", "Flamingo", "Elephant", "Beaver", "Binoculars", "Mug")
+PHOTOS = [item.key for item in gallery()]
+# Of each page: how often it is visited beside the others, what is pressed, how long one stays.
 PAGES = {
-    "Compare": 5,
-    "Contrast": 2,
-    "Convergence": 2,
-    "Axioms": 1,
-    "Prior training": 2,
-    "Results": 1,
+    "": (6, "", 10),
+    "contrast": (2, "", 12),
+    "convergence": (2, "", 15),
+    "axioms": (1, "Try the axioms", 12),
+    "prior_training": (2, "Start", 15),
+    "results": (1, "", 5),
 }
-PATIENCE = 120_000  # milliseconds
+# In what the server sends, when the maps of a page are there.
+FIRST_MAPS = {"": b"X-Gradient of X-AlexNet for", "contrast": b"xdnn_contrast"}
 SETTLED_SECONDS = 60
-
-_MAPS = """() => [...document.querySelectorAll('[class*="st-key-panel_"] img')].map(i => i.src)"""
-# All maps are another photograph's; the differences of an X-network look alike, being nothing.
-_NEW_MAPS = f"""(before) => {{
-  const maps = ({_MAPS})();
-  return maps.length === 7 && maps.filter(map => !before.includes(map)).length >= 5
-}}"""
+PATIENCE = 120.0
 
 
 @dataclass
 class Log:
     """What happened to everybody."""
 
-    seconds: list[float] = field(default_factory=list)  # to the first maps
+    browser: list[float] = field(default_factory=list)  # seconds to the first maps on screen
+    protocol: list[float] = field(default_factory=list)  # until they were sent
     visits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PAGES, 0))
     troubles: list[str] = field(default_factory=list)
 
 
-class Visitor:
-    """One person with one window."""
+class Session:
+    """One visit to one page, over the protocol."""
 
-    def __init__(self, number: int, page: Page, log: Log, seed: int) -> None:
-        self._page, self._log = page, log
-        self._photo = "Camera"
-        self._choose = random.Random(1000 * seed + number)
+    def __init__(self, connection: ClientConnection, page: str, link: str) -> None:
+        self._connection, self._page, self._link = connection, page, link
+        self._buttons: dict[str, str] = {}  # label: id
+        self._redraws: set[asyncio.Task[None]] = set()
+        self.seen = b""
 
-    async def wander(self, url: str, end: float) -> None:
-        """Visit one page after the other until the end."""
-        await asyncio.sleep(self._choose.uniform(0, 10))
-        await self._page.goto(url)
-        name = "Compare"
-        while time.monotonic() < end:
-            self._log.visits[name] += 1
+    async def ask(self, fragment: str = "", pressed: str = "") -> None:
+        """Have the page, or a part of it, drawn."""
+        message = BackMsg()
+        rerun = message.rerun_script
+        rerun.query_string, rerun.page_name, rerun.fragment_id = self._link, self._page, fragment
+        if pressed:
+            rerun.widget_states.widgets.add(id=self._buttons[pressed], trigger_value=True)
+        await self._connection.send(message.SerializeToString())
+
+    async def stay(self, seconds: float, wanted: bytes, press: str) -> float | None:
+        """Read on for a while; returns the seconds until the wanted was sent, None if never."""
+        began, found = time.monotonic(), None
+        pressed = not press
+        while (left := began + seconds - time.monotonic()) > 0 or (wanted and found is None):
+            limit = left if left > 0 else began + PATIENCE - time.monotonic()
             try:
-                await self._look_at(name)
-            except TimeoutError as error:
-                self._log.troubles.append(f"{name}: {str(error).splitlines()[0]}")
-            if await self._page.get_by_text("encountered an error").count():
-                self._log.troubles.append(f"{name}: the app raised an error")
-            name = self._choose.choices(list(PAGES), list(PAGES.values()))[0]
-            await self._page.get_by_role("link", name=name, exact=True).first.click()
+                data = await asyncio.wait_for(self._connection.recv(), max(limit, 0.01))
+            except TimeoutError:
+                if left <= 0:
+                    break
+                continue
+            assert isinstance(data, bytes)
+            if b"encountered an error" in data or b"exception" in data[:64]:
+                self.seen = data
+            if wanted and found is None and wanted in data:
+                found = time.monotonic() - began
+            self._note(ForwardMsg.FromString(data))
+            if not pressed and press in self._buttons:
+                pressed = True
+                await self.ask(pressed=press)
+        for task in self._redraws:
+            task.cancel()
+        return found
 
-    async def _look_at(self, name: str) -> None:
-        if name == "Compare":
-            await self._timed(self._pick)
-            await self._pause(3, 12)
-            await self._timed(self._pick_class)
-            await self._pause(3, 12)
-        elif name in ("Contrast", "Convergence"):
-            await self._pick()
-            await self._pause(6, 20)
-        elif name == "Axioms":
-            await self._press("Try ")
-            await self._pause(5, 10)
-        elif name == "Prior training":
-            await self._press("Start|Go on")
-            await self._pause(6, 20)
-        else:
-            await self._pause(3, 6)
+    def _note(self, message: ForwardMsg) -> None:
+        """What can be pressed, and what is to be drawn again every so often."""
+        kind = message.WhichOneof("type")
+        if kind == "delta" and message.delta.new_element.WhichOneof("type") == "button":
+            button = message.delta.new_element.button
+            self._buttons[button.label] = button.id
+        elif kind == "auto_rerun" and len(self._redraws) < 4:
+            again = self._again(message.auto_rerun.interval, message.auto_rerun.fragment_id)
+            self._redraws.add(asyncio.ensure_future(again))
 
-    async def _timed(self, choose: Callable[[], Awaitable[None]]) -> None:
-        """Choose something else and note the seconds to its first maps."""
-        await self._page.wait_for_function(f"() => ({_MAPS})().length === 7", timeout=PATIENCE)
-        before = await self._page.evaluate(_MAPS)
+    async def _again(self, interval: float, fragment: str) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await self.ask(fragment=fragment)
+
+
+async def wander(server: Server, choose: random.Random, log: Log, end: float) -> None:
+    """Open one link after the other until the end."""
+    await asyncio.sleep(choose.uniform(0, 10))
+    address = server.url.replace("http", "ws") + "/_stcore/stream"
+    while time.monotonic() < end:
+        page = choose.choices(list(PAGES), [often for often, _, _ in PAGES.values()])[0]
+        log.visits[page] += 1
+        view = {"image": choose.choice(PHOTOS), "class": choose.choice(CLASSES)}
+        if page == "axioms":
+            view["tried"] = "One network, one photograph"
+        _, press, stay = PAGES[page]
+        async with connect(address, max_size=None) as connection:
+            session = Session(connection, page, urlencode(view))
+            await session.ask()
+            wanted = FIRST_MAPS.get(page, b"")
+            found = await session.stay(choose.uniform(0.5, 1.5) * stay, wanted, press)
+        if found is not None:
+            log.protocol.append(found)
+        elif wanted:
+            log.troubles.append(f"{page or 'compare'}: no maps within {PATIENCE:.0f} s")
+        if session.seen:
+            log.troubles.append(f"{page or 'compare'}: {session.seen[:200]!r}")
+
+
+async def look_at_maps(page: Page, choose: random.Random, log: Log, end: float) -> None:
+    """Choose photographs and classes on Compare, in the browser, until the end."""
+
+    async def photograph() -> None:
+        buttons = page.locator(".strip button[aria-pressed='false']")
+        await buttons.nth(choose.randrange(await buttons.count())).click()
+
+    async def class_() -> None:
+        await page.get_by_role("combobox", name=re.compile("Class to explain")).click()
+        await page.keyboard.type(choose.choice(CLASSES))
+        await page.keyboard.press("Enter")
+
+    async def timed(act: Callable[[], Awaitable[None]]) -> None:
+        before = await page.evaluate(MAPS)
         began = time.monotonic()
-        await choose()
-        await self._page.wait_for_function(_NEW_MAPS, arg=before, polling=50, timeout=PATIENCE)
-        self._log.seconds.append(time.monotonic() - began)
+        await act()
+        await page.wait_for_function(NEW_MAPS, arg=before, polling=50, timeout=1000 * PATIENCE)
+        log.browser.append(time.monotonic() - began)
 
-    async def _pick(self) -> None:
-        photo = self._choose.choice([photo for photo in PHOTOS if photo != self._photo])
-        await self._page.get_by_role("button", name=photo, exact=True).click()
-        self._photo = photo
-
-    async def _pick_class(self) -> None:
-        await self._page.get_by_role("combobox", name=re.compile("Class to explain")).click()
-        await self._page.keyboard.type(self._choose.choice(CLASSES))
-        await self._page.keyboard.press("Enter")
-
-    async def _press(self, names: str) -> None:
-        button = self._page.get_by_role("button", name=re.compile(f"^({names})"))
-        await self._pause(2, 3)
-        if await button.count():
-            await button.first.click(timeout=PATIENCE)
-
-    async def _pause(self, least: float, most: float) -> None:
-        await asyncio.sleep(self._choose.uniform(least, most))
+    while time.monotonic() < end:
+        for act in (photograph, class_):
+            await timed(act)
+            await asyncio.sleep(choose.uniform(2, 6))
+    if await page.get_by_text("encountered an error").count():
+        log.troubles.append("browser: the app raised an error")
 
 
 def resident_megabytes(pid: int) -> float:
@@ -134,34 +177,24 @@ def resident_megabytes(pid: int) -> float:
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
 
-async def visit(server: Server, sessions: int, minutes: float, seed: int) -> Log:
-    """Let everybody in, and close all windows at the end."""
+async def visit(server: Server, sessions: int, minutes: float, seed: int) -> tuple[Log, float]:
+    """Warm the server, let everybody in; returns what happened, and MB before they came."""
     log = Log()
     async with async_playwright() as playwright:
-        browser: Browser = await playwright.chromium.launch(
-            executable_path=os.environ.get("XDNN_CHROMIUM"), args=["--no-sandbox"]
-        )
-        end = time.monotonic() + 60 * minutes
-        visitors = []
-        for number in range(sessions):
-            context = await browser.new_context(viewport={"width": 1400, "height": 1000})
-            context.set_default_timeout(PATIENCE)
-            visitors.append(Visitor(number, await context.new_page(), log, seed))
-        await asyncio.gather(*(visitor.wander(server.url, end) for visitor in visitors))
-        await browser.close()
-    return log
-
-
-async def warm(server: Server) -> None:
-    """Open the first page once and wait for its full picture."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=os.environ.get("XDNN_CHROMIUM"), args=["--no-sandbox"]
-        )
-        page = await browser.new_page()
+        browser = await playwright.chromium.launch(**chromium())
+        page = await browser.new_page(viewport={"width": 1400, "height": 1000})
         await page.goto(server.url)
-        await page.get_by_text("1 gradient call instead of 128").wait_for(timeout=PATIENCE)
+        await page.wait_for_function(FULL, polling=200, timeout=1000 * PATIENCE)
+        await asyncio.sleep(5)
+        before = resident_megabytes(server.process.pid)
+        end = time.monotonic() + 60 * minutes
+        people = [
+            wander(server, random.Random(1000 * seed + number), log, end)
+            for number in range(sessions - 1)
+        ]
+        await asyncio.gather(look_at_maps(page, random.Random(seed), log, end), *people)
         await browser.close()
+    return log, before
 
 
 def main() -> None:
@@ -174,24 +207,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = start_server(Path(folder))
         try:
-            asyncio.run(warm(server))
-            time.sleep(5)
-            before = resident_megabytes(server.process.pid)
-            log = asyncio.run(visit(server, args.sessions, args.minutes, args.seed))
+            log, before = asyncio.run(visit(server, args.sessions, args.minutes, args.seed))
             busy = resident_megabytes(server.process.pid)
             time.sleep(SETTLED_SECONDS)
             after = resident_megabytes(server.process.pid)
         finally:
             server.stop()
         raised = server.log.read_text().count("Traceback")
-    seconds = np.array(log.seconds)
-    print(
-        f"{args.sessions} sessions, {args.minutes:g} minutes, {os.cpu_count()} cores; {log.visits}"
-    )
-    print(
-        f"first maps, {len(seconds)} times: median {np.median(seconds):.1f} s, "
-        f"p95 {np.percentile(seconds, 95):.1f} s, slowest {seconds.max():.1f} s"
-    )
+    print(f"{args.sessions} sessions, {args.minutes:g} minutes, {os.cpu_count()} cores")
+    print(f"visits: {log.visits}")
+    for place, seconds in {"in the browser": log.browser, "as sent": log.protocol}.items():
+        print(
+            f"first maps {place}, {len(seconds)} times: median {np.median(seconds):.1f} s, "
+            f"p95 {np.percentile(seconds, 95):.1f} s, slowest {max(seconds):.1f} s"
+        )
     print(f"memory: warm {before:.0f} MB, busy {busy:.0f}, after {SETTLED_SECONDS} s {after:.0f}")
     print(f"troubles: {log.troubles or 'none'}; tracebacks in the log: {raised}")
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -21,7 +23,12 @@ from tools.serving import start_server
 
 PHOTOS = ("Rooster", "Pigeon", "Flamingo", "Elephant", "Beaver", "Binoculars", "Mug", "Seahorse")
 PATIENCE = 120_000  # milliseconds
-_MAP = "X-Gradient of X-AlexNet for "
+
+
+def chromium() -> dict[str, Any]:
+    """Options to launch Chromium with: XDNN_CHROMIUM's, else one that is installed."""
+    path = os.environ.get("XDNN_CHROMIUM") or shutil.which("chromium")
+    return {"executable_path": path, "args": ["--no-sandbox"]}
 
 
 def wait_for(page: Page, condition: str, argument: object = None) -> None:
@@ -30,12 +37,12 @@ def wait_for(page: Page, condition: str, argument: object = None) -> None:
 
 
 # textContent: innerText would have the page laid out at every look.
-_FULL = """() => [...document.querySelectorAll('[data-testid="stMarkdown"]')].some(
+FULL = """() => [...document.querySelectorAll('[data-testid="stMarkdown"]')].some(
     text => text.textContent.includes('1 gradient call instead of 128')) &&
   !document.querySelector('[data-testid="stProgress"]')"""
-_MAPS = """() => [...document.querySelectorAll('[class*="st-key-panel_"] img')].map(i => i.src)"""
-_NEW_MAPS = f"""(before) => {{
-  const maps = ({_MAPS})();
+MAPS = """() => [...document.querySelectorAll('[class*="st-key-panel_"] img')].map(i => i.src)"""
+NEW_MAPS = f"""(before) => {{
+  const maps = ({MAPS})();
   return maps.length === 7 && maps.filter(map => !before.includes(map)).length >= 5
 }}"""
 
@@ -43,9 +50,7 @@ _NEW_MAPS = f"""(before) => {{
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("XDNN_CHROMIUM"), args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(**chromium())
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         began = time.monotonic()
         server = start_server(Path(folder))
@@ -54,7 +59,7 @@ def main() -> None:
             page.goto(server.url)
             page.get_by_role("button", name="Camera", exact=True).wait_for()
             first = time.monotonic() - began
-            wait_for(page, _FULL)
+            wait_for(page, FULL)
             print(
                 f"fresh server: answers after {started:.1f} s, first page {first:.1f} s, "
                 f"its full maps {time.monotonic() - began:.1f} s"
@@ -62,12 +67,12 @@ def main() -> None:
             coarse, full = [], []
             for photo in PHOTOS:
                 time.sleep(1)
-                before = page.evaluate(_MAPS)
+                before = page.evaluate(MAPS)
                 clicked = time.monotonic()
                 page.get_by_role("button", name=re.compile(f"^{photo}$", re.I)).click()
-                wait_for(page, _NEW_MAPS, before)
+                wait_for(page, NEW_MAPS, before)
                 coarse.append(time.monotonic() - clicked)
-                wait_for(page, _FULL)
+                wait_for(page, FULL)
                 full.append(time.monotonic() - clicked)
             for name, seconds in {"first maps": coarse, "full maps": full}.items():
                 print(

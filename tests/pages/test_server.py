@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,27 +12,16 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.sync.client import connect
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.serving import Server, start_server
+
 PATIENCE = 120.0  # seconds; long, because a machine that does other work must not fail a test
 
 
-class Server:
-    """A server in a process of its own."""
+class Watched:
+    """A server whose log is read."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._log = folder / "server.log"
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
-        command += ["--server.address=127.0.0.1", f"--server.port={self.port}"]
-        folders = {"XDNN_DATA": str(folder / "data"), "XDNN_CACHE": str(folder / "cache")}
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | folders | environment, stdout=log,
-                stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        self.until("URL:")
+    def __init__(self, server: Server) -> None:
+        self.process, self.url, self._log = server.process, server.url, server.log
 
     @property
     def log(self) -> str:
@@ -53,7 +38,7 @@ class Server:
     @contextmanager
     def page(self) -> Iterator[None]:
         """Ask for the first page, as a browser does, and stay connected."""
-        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
+        address = self.url.replace("http", "ws") + "/_stcore/stream"
         with connect(address, max_size=None) as connection:
             message = BackMsg()
             message.rerun_script.query_string = ""
@@ -63,11 +48,11 @@ class Server:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
+def start(tmp_path: Path) -> Iterator[Callable[..., Watched]]:
+    started: list[Watched] = []
 
-    def starter(**environment: str) -> Server:
-        started.append(Server(tmp_path, **environment))
+    def starter(**environment: str) -> Watched:
+        started.append(Watched(start_server(tmp_path, **environment)))
         return started[-1]
 
     yield starter
@@ -81,7 +66,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     [(signal.SIGTERM, 0.1), (signal.SIGINT, 1), (signal.SIGTERM, 2.5), (signal.SIGTERM, 4)],
 )
 def test_it_ends_in_order_while_a_page_loads(
-    start: Callable[..., Server], how: signal.Signals, seconds: float
+    start: Callable[..., Watched], how: signal.Signals, seconds: float
 ) -> None:
     """Threads that computed were torn out of C++, which aborted the process."""
     server = start()
@@ -94,7 +79,7 @@ def test_it_ends_in_order_while_a_page_loads(
 
 
 def test_a_device_that_is_not_there_is_one_sentence_in_the_log(
-    start: Callable[..., Server],
+    start: Callable[..., Watched],
 ) -> None:
     server = start(XDNN_DEVICE="cuda:99")
     with server.page():

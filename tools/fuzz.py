@@ -1,4 +1,4 @@
-"""Spoil files at random for hours: python tools/fuzz.py --minutes 120 --out fuzz-failures
+"""Spoil files at random for hours: python -m tools.fuzz --minutes 120 --out fuzz-failures
 
 Cases run in a process of their own. One that raises anything but a UserError, takes more than 5 s
 of a core or 300 MB, hangs or kills the process is written to the folder, and the next process goes
@@ -16,7 +16,6 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 CASES = 300  # a process, so that memory it keeps does not hide what a case takes
 PATIENCE = 600  # seconds for one process, then it hangs
 
@@ -29,6 +28,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("fuzz-failures"))
     parser.add_argument("--process", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    args.out = args.out.absolute()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.process:
         return run_cases(args.seed, args.out)
@@ -44,9 +44,18 @@ def main() -> int:
 
 def run_process(seed: int, out: Path) -> int:
     """Run one process; a case it did not survive is kept under another name."""
-    command = [sys.executable, __file__, "--process", "--seed", str(seed), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "tools.fuzz",
+        "--process",
+        "--seed",
+        str(seed),
+        "--out",
+        str(out),
+    ]
     try:
-        status = subprocess.run(command, timeout=PATIENCE, check=False).returncode
+        status = subprocess.run(command, cwd=ROOT, timeout=PATIENCE, check=False).returncode
     except subprocess.TimeoutExpired:
         status = -1
     for current in out.glob("current-*"):

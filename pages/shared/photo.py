@@ -127,4 +127,4 @@ def _take(given: UploadedFile | None, place: str) -> None:
                 problem = str(error)
         st.session_state[f"photo_file_{place}"] = identity, problem
     if problem:
-        st.warning(problem, icon=":material/image_not_supported:")
+        st.warning(for_screen(problem), icon=":material/image_not_supported:")

@@ -95,7 +95,7 @@ def _own_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
         choice = None if table is None else _choose_outcome(table)
     problem = st.session_state.get("prior_file_problem")
     if problem:
-        problems.warning(plain(problem), icon=":material/error:")
+        problems.warning(for_screen(problem), icon=":material/error:")
     elif table is None:
         problems.info("Choose **Your file** above and upload a CSV file to train on.")
     return None if table is None else _encoded(table, *(choice or (None, None, ())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -28,7 +29,7 @@ _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
 def open_text(source: CsvSource) -> tuple[str, pa.NativeFile]:
     """Title and content, at most `MAX_BYTES`; a stream of its own, which the caller closes."""
     if isinstance(source, bytes):
-        title, stream = "own CSV file", pa.BufferReader(source)
+        title, stream = "own CSV file", on_disk(io.BytesIO(source))
     elif isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -41,12 +42,27 @@ def open_text(source: CsvSource) -> tuple[str, pa.NativeFile]:
         name = str(getattr(source, "name", "")).replace("\\", "/").rsplit("/", 1)[-1]
         title = name.rsplit(".", 1)[0][:60] or "own CSV file"
         source.seek(0)
-        stream = pa.BufferReader(source.read(MAX_BYTES + 1))
+        stream = on_disk(source)
     if stream.seek(0, io.SEEK_END) > MAX_BYTES:
         raise CohortError(
             f"The file is larger than {MAX_MEGABYTES} MB; keep fewer rows or columns."
         )
     return title, stream
+
+
+def on_disk(source: BinaryIO) -> pa.NativeFile:
+    """A copy of at most `MAX_BYTES` + 1 bytes that is gone when it is closed.
+
+    pyarrow reads ahead in a thread of its own. To let go of Python's memory that thread needs
+    Python's lock, and asking for it while Python ends aborts the process.
+    """
+    with tempfile.NamedTemporaryFile(prefix="xdnn-", suffix=".csv") as copy:
+        left = MAX_BYTES + 1
+        while left and (piece := source.read(min(left, BLOCK))):
+            copy.write(piece)
+            left -= len(piece)
+        copy.flush()
+        return pa.OSFile(copy.name)  # stays readable when its name is gone
 
 
 def encoding_of(stream: pa.NativeFile) -> tuple[str, int]:

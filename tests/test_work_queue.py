@@ -87,8 +87,8 @@ def test_smaller_work_goes_first_then_who_asked_first(sizes: list[int]) -> None:
     workers = [Worker(picture(queue, 1))]
     assert workers[0].has_turn.wait(PATIENCE)
     for number, size in enumerate(sizes):
-        workers.append(Worker(picture(queue, size), (size, number), served))
-        ahead = 1 + sum(other <= size for other in sizes[:number])
+        workers.append(Worker(picture(queue, size), (max(size, SHORT), number), served))
+        ahead = 1 + sum(max(other, SHORT) <= max(size, SHORT) for other in sizes[:number])
         assert workers[-1].waits_behind(ahead)
     for worker in workers:
         worker.leave.set()

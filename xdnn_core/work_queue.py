@@ -1,8 +1,8 @@
 """Whose turn it is to compute, where many users share one machine.
 
 Two integrations on the same cores both finish late and need twice the memory; one after the other,
-the first is done in half the time. Of those who ask, who asks for the fewest gradient evaluations
-goes first, then who asked first; larger work that is under way lets smaller work in between two
+the first is done in half the time. First pictures go first, in the order of asking; then who asks
+for the fewest gradient evaluations. Larger work that is under way lets smaller work in between two
 chunks.
 """
 
@@ -21,7 +21,7 @@ from xdnn_core.device import usable_cores
 Waiting = Callable[[int], None]
 """Told ten times a second how many are ahead; may raise to leave the queue."""
 
-SHORT = 64  # gradient evaluations; a first picture of two networks takes 32 to 40
+SHORT = 64  # gradient evaluations up to which none is smaller; first pictures take 32 to 40
 _POLL_SECONDS = 0.1
 # Smaller work never holds larger work up for longer, so that this goes on, chunk by chunk, however
 # many others come.
@@ -74,7 +74,7 @@ class WorkQueue:
         GiveWay
             Lets smaller work in.
         """
-        ticket = (evaluations, next(self._numbers))
+        ticket = (max(evaluations, SHORT), next(self._numbers))
 
         def ahead() -> int:
             return self._pictures.index(ticket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -143,14 +144,28 @@ def test_large_work_lets_a_newcomer_in_between_two_chunks(start: Callable[..., W
     assert chunks == ["large", "coarse", "large"]
 
 
-def test_large_work_is_never_held_up_for_long(start: Callable[..., Worker]) -> None:
-    queue = WorkQueue(held_up=0.05)
-    with queue.picture_turn(6000) as give_way:
-        assert start(picture(queue, 32)).has_turn.wait(PATIENCE)  # and never leaves
-        told: list[int] = []
-        for _ in range(3):
-            give_way(told.append)
-    assert set(told) <= {1}
+def test_one_of_the_larger_works_goes_on_every_so_often(start: Callable[..., Worker]) -> None:
+    queue = WorkQueue(held_up=0.3)
+    larger = [start(picture(queue, 6000 - number)) for number in range(3)]
+    assert all(worker.has_turn.wait(PATIENCE) for worker in larger[:1])
+    for worker in larger[1:]:  # smaller than the one before, so they begin too
+        assert worker.has_turn.wait(PATIENCE)
+    assert start(picture(queue, 32)).has_turn.wait(PATIENCE)  # and never leaves
+    went_on: list[float] = []
+
+    def chunks(worker: Worker) -> None:
+        for _ in range(2):
+            worker.give_way(None)
+            went_on.append(time.monotonic())
+
+    threads = [threading.Thread(target=chunks, args=(worker,)) for worker in larger]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert len(went_on) == 6, "all go on"
+    gaps = [after - before for before, after in itertools.pairwise(sorted(went_on))]
+    assert min(gaps) >= 0.3 - 0.05, "but one at a time"
 
 
 def test_small_work_does_not_let_large_work_in(start: Callable[..., Worker]) -> None:

@@ -23,8 +23,8 @@ Waiting = Callable[[int], None]
 
 SHORT = 64  # gradient evaluations up to which none is smaller; first pictures take 32 to 40
 _POLL_SECONDS = 0.1
-# Smaller work never holds larger work up for longer, so that this goes on, chunk by chunk, however
-# many others come.
+# However many first pictures are asked for, so often one of those who are held up by them goes on
+# for a chunk.
 _HELD_UP_SECONDS = 2.0
 
 
@@ -42,7 +42,7 @@ class WorkQueue:
     trainings
         Trainings at a time; None for the number of cores this process may use.
     held_up
-        Seconds that larger work is held up by smaller at once.
+        Seconds after which one of the larger works that smaller ones hold up goes on for a chunk.
     """
 
     def __init__(self, trainings: int | None = None, held_up: float = _HELD_UP_SECONDS) -> None:
@@ -51,6 +51,7 @@ class WorkQueue:
         self._pictures: list[tuple[int, int]] = []
         self._trainings: list[tuple[int, int]] = []
         self._numbers = itertools.count()
+        self._went_on = {id(self._pictures): 0.0, id(self._trainings): 0.0}  # when one last did
         self._changed = threading.Condition()
 
     @property
@@ -111,7 +112,7 @@ class WorkQueue:
         """Stand in a line until nobody is ahead; later, let those in who are smaller."""
 
         def give_way(waiting: Waiting | None = waiting) -> None:
-            self._wait(smaller, waiting, self._held_up)
+            self._wait(smaller, waiting, went_on=id(line))
 
         with self._changed:
             insort(line, ticket)
@@ -124,18 +125,21 @@ class WorkQueue:
                 self._changed.notify_all()
 
     def _wait(
-        self, ahead: Callable[[], int], waiting: Waiting | None, at_most: float = float("inf")
+        self, ahead: Callable[[], int], waiting: Waiting | None, went_on: int | None = None
     ) -> None:
-        """Wait until nobody is ahead any more, or for so many seconds."""
-        end = time.monotonic() + at_most
+        """Wait until nobody is ahead any more; in a line where one may go on, until it is this."""
+        began = time.monotonic()
         while True:
             with self._changed:
-                count = ahead()
-                if count and time.monotonic() < end:
+                if ahead():
                     self._changed.wait(_POLL_SECONDS)
-                    count = ahead()
-            if not count or time.monotonic() >= end:
-                return
+                count = ahead()
+                if not count:
+                    return
+                now = time.monotonic()
+                if went_on and now - max(began, self._went_on[went_on]) > self._held_up:
+                    self._went_on[went_on] = now
+                    return
             if waiting is not None:
                 waiting(count)  # outside the lock: it may take another
 

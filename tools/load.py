@@ -36,14 +36,14 @@ from xdnn_core.data.gallery import gallery
 
 CLASSES = load_model("xalexnet-caltech101").classes
 PHOTOS = [item.key for item in gallery()]
-# Of each page: how often it is visited beside the others, what is pressed, how long one stays.
+# Of each page: how often it is visited beside the others, what is pressed, seconds of a stay.
 PAGES = {
-    "": (6, "", 10),
-    "contrast": (2, "", 12),
-    "convergence": (2, "", 15),
-    "axioms": (1, "Try the axioms", 12),
-    "prior_training": (2, "Start", 15),
-    "results": (1, "", 5),
+    "": (6, "", 30),
+    "contrast": (2, "", 30),
+    "convergence": (2, "", 40),
+    "axioms": (1, "Try the axioms", 30),
+    "prior_training": (2, "Start", 45),
+    "results": (1, "", 15),
 }
 # In what the server sends, when the maps of a page are there.
 FIRST_MAPS = {"": b"X-Gradient of X-AlexNet for", "contrast": b"xdnn_contrast"}
@@ -166,7 +166,7 @@ async def look_at_maps(page: Page, choose: random.Random, log: Log, end: float) 
     while time.monotonic() < end:
         for act in (photograph, class_):
             await timed(act)
-            await asyncio.sleep(choose.uniform(2, 6))
+            await asyncio.sleep(choose.uniform(5, 15))
     if await page.get_by_text("encountered an error").count():
         log.troubles.append("browser: the app raised an error")
 

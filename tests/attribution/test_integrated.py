@@ -1,6 +1,7 @@
 """Integrated Gradients: known answers, the hoisted first convolution, chunks, error estimate."""
 
 import math
+import time
 from collections.abc import Callable
 
 import pytest
@@ -242,6 +243,16 @@ def test_an_integral_goes_on_from_a_coarser_one(
     assert gone_on.gradient_calls == whole.gradient_calls
     if rule == "graded" and fine % coarse == 0 and fine > coarse:
         assert shown[-1] % (fine - coarse) == 0, "points that nest are evaluated once"
+
+
+def test_the_time_does_not_count_what_the_progress_waits_for(
+    conv_net: nn.Module, images: Tensor
+) -> None:
+    waited = 4.0
+    found = integrated_gradients(
+        conv_net, images[:1], 1, steps=2, chunk=1, progress=lambda *_: time.sleep(waited / 2)
+    )
+    assert 0 < found.seconds < waited
 
 
 def test_an_integral_goes_on_from_its_own_beginning_only(

@@ -101,18 +101,27 @@ def integrated_gradients(
     x, classes = begin(network, inputs, target)
     start = baseline_like(x, baseline)
     check_repeatable(network, x)
-    began = time.perf_counter()
+    began, elsewhere = time.perf_counter(), 0.0
+
+    def tell(done: int, total: int) -> None:
+        """The caller's progress may wait for others, which is no time of this method."""
+        nonlocal elsewhere
+        paused = time.perf_counter()
+        if progress is not None:
+            progress(done, total)
+        elsewhere += time.perf_counter() - paused
+
     outputs = target_outputs(network, x, classes)
     baseline_outputs = target_outputs(network, start, classes)
     path = straight_path(network, x, start)
     difference, rows = x - start, chunk_rows(path, chunk)
     if tolerance is None:
         found = _integrate(
-            path, difference, classes, rule, steps, rows, progress, finer,
+            path, difference, classes, rule, steps, rows, tell, finer,
             None if begun is None else _checked(begun.begun, rule, steps, difference),
         )  # fmt: skip
     else:
-        found = refine(path, difference, classes, rule, tolerance, max_steps, rows, progress)
+        found = refine(path, difference, classes, rule, tolerance, max_steps, rows, tell)
     synchronise(x.device)
     return Attribution(
         values=found.values,
@@ -120,7 +129,7 @@ def integrated_gradients(
         baseline_outputs=baseline_outputs,
         completeness_gap=completeness_gap(found.values, outputs, baseline_outputs),
         gradient_calls=found.gradient_calls,
-        seconds=time.perf_counter() - began + (0.0 if begun is None else begun.seconds),
+        seconds=time.perf_counter() - began - elsewhere + (begun.seconds if begun else 0.0),
         method="integrated_gradients",
         estimated_error=found.change,
         tolerance_met=None if tolerance is None else found.change <= tolerance,

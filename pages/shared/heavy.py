@@ -89,7 +89,7 @@ def refine(wanted: Hashable, offer: str, compute: Callable[[], object]) -> None:
         st.button(
             offer,
             icon=":material/add:",
-            on_click=lambda: st.session_state.pop("left_coarse"),
+            on_click=lambda: st.session_state.pop("left_coarse", None),
         )
         return
     slot = st.container(horizontal=True, vertical_alignment="center")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -167,21 +168,28 @@ def chosen_strength() -> float:
 
 
 def show_config(config: LiveConfig) -> None:
-    """Put a configuration into the controls; for callbacks, before anything is drawn."""
+    """Put a configuration into the controls; for callbacks, before anything is drawn.
+
+    What is no stop of its slider, as another version may have kept it, becomes the nearest.
+    """
     paces = {pace: title for title, pace in _PACES.items()}
     state = st.session_state
     state["methods"] = [method.card.title for method in config.methods]
     for method in config.methods:
         if method.name == "expected_gradients":
-            state["k"] = method.samples
+            state["k"] = _nearest(SAMPLES, method.samples)
         elif method.name == "integrated_gradients":
-            state["n"] = method.samples
+            state["n"] = _nearest(SAMPLES, method.samples)
     state["draws"] = "independent" if config.independent_references else "permuted"
     state["penalty"] = PENALTIES[config.penalty].title
     state["layers"] = ", ".join(map(str, config.hidden))
-    state["rate"] = config.learning_rate
+    state["rate"] = _nearest(LEARNING_RATES, config.learning_rate)
     state["replicates"] = config.replicates
     state["seed"] = config.seed
     state["epochs"] = config.epochs
     state["pace"] = paces.get(config.epochs_per_second, "15/s")
-    state["lambda"] = config.strength
+    state["lambda"] = _nearest(STRENGTHS, config.strength)
+
+
+def _nearest(stops: Sequence[float], value: float) -> float:
+    return min(stops, key=lambda stop: abs(stop - value))

@@ -56,7 +56,8 @@ class Desk:
     def has_run(self) -> bool:
         """Whether there is a run that new settings would throw away."""
         snapshot = self.snapshot
-        return bool(snapshot.epoch) or snapshot.state not in ("ready", "failed")
+        begun = bool(snapshot.epoch) or snapshot.state not in ("ready", "failed")
+        return begun or self.trainer.busy  # busy at once, before the picture says so
 
     @property
     def pending(self) -> bool:

@@ -50,7 +50,10 @@ def read_kept(store: RunStore) -> KeptRuns:
     read: dict[str, KeptRun | str] = st.session_state.setdefault(_READ, {})
     runs, broken = [], []
     try:
-        for run_id, name in store.names().items():
+        names = store.names()
+        for run_id in read.keys() - names.keys():
+            del read[run_id]
+        for run_id, name in names.items():
             if run_id not in read:
                 try:
                     read[run_id] = store.get(run_id)
@@ -202,6 +205,8 @@ def _rename(store: RunStore, run_id: str) -> None:
 
 
 def _delete(store: RunStore, run: KeptRun) -> None:
+    if st.session_state.get(_DELETED) is run:  # a click that came twice
+        return
     with _told():
         store.delete(run.id)
         st.session_state[_DELETED] = run
@@ -235,4 +240,4 @@ def _draw_undo(store: RunStore) -> None:
 def _undo(store: RunStore, run: KeptRun) -> None:
     with _told():
         store.restore(run)
-        del st.session_state[_DELETED]
+        st.session_state.pop(_DELETED, None)

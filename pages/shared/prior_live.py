@@ -89,7 +89,8 @@ def _draw_commands(place: Desk, snapshot: Snapshot, store: RunStore) -> None:
     label, icon, act = _main_command(place, snapshot.state)
     st.button(
         label,
-        key="prior_run",
+        # A click may reach the server twice, or late: it must not press what stands there by then.
+        key=f"prior_{label.lower().replace(' ', '_')}",
         icon=icon,
         type="secondary" if pending else "primary",
         on_click=act,

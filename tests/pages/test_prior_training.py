@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.shared import prior_owner
 from tests.priors.test_runs import SNAPSHOT
+from xdnn_core.priors.live_controls import LEARNING_RATES
 from xdnn_core.priors.runs import RunStore
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "prior_training.py"
@@ -31,7 +34,11 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 def can_start(page: AppTest) -> bool:
     assert not page.exception
-    return [b.key for b in page.button if b.key == "prior_run" and not b.disabled] == ["prior_run"]
+    return [b.disabled for b in page.button if b.key == "prior_start"] == [False]
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
 
 
 def captions(page: AppTest) -> str:
@@ -69,6 +76,43 @@ def test_kept_runs_that_cannot_be_read(page: AppTest, tmp_path: Path, trouble: s
     page.run()
     assert "cannot be read" not in captions(page)
     assert page.checkbox[0].label == "first run"
+
+
+def test_settings_of_another_version_become_the_nearest_there_are(page: AppTest) -> None:
+    odd = replace(SNAPSHOT.config, learning_rate=0.003, strength=0.123, epochs_per_second=7.0)
+    RunStore(owner=ME).keep(replace(SNAPSHOT, config=odd), "odd run")
+    page.run()
+    run_id = next(id for id, name in RunStore(owner=ME).names().items() if name == "odd run")
+    page.button(key=f"prior_use_{run_id}").click().run()
+    assert can_start(page)
+    assert page.session_state["rate"] in LEARNING_RATES
+    assert page.session_state["lambda"] == 0.1
+
+
+def test_a_click_that_comes_twice_does_no_harm(page: AppTest) -> None:
+    page.run()
+    (run_id,) = RunStore(owner=ME).names()
+    page.button(key=f"prior_delete_{run_id}").click().run()
+    undo = page.button(key="prior_undo")
+    undo.click().run()
+    assert list(RunStore(owner=ME).names()) == [run_id]
+    undo.click().run()
+    assert not page.exception
+
+
+def test_a_second_click_on_pause_does_not_resume(page: AppTest) -> None:
+    """The browser may send a click with the next redraw once more."""
+    page.run()
+    page.button(key="prior_start").click().run()
+    pause = page.button(key="prior_pause")
+    pause.click().run()
+    deadline = time.monotonic() + 30
+    while "Resume" not in labels(page):
+        assert time.monotonic() < deadline
+        page.run()
+    pause.click().run()
+    assert not page.exception
+    assert "Resume" in labels(page)
 
 
 def test_a_row_that_is_no_run_is_named_and_can_be_deleted(page: AppTest, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import csv
 import io
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -27,7 +28,25 @@ _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
 
 
 def open_text(source: CsvSource) -> tuple[str, pa.NativeFile]:
-    """Title and content, at most `MAX_BYTES`; a stream of its own, which the caller closes."""
+    """Title and content, at most `MAX_BYTES`; a stream of its own, which the caller closes.
+
+    Raises
+    ------
+    CohortError
+        If there is no such file, or it is too large, or cannot be read or copied.
+    """
+    try:
+        title, stream = _open(source)
+    except OSError as error:
+        raise CohortError(f"The file cannot be read ({error.strerror}); try again.") from error
+    if stream.seek(0, io.SEEK_END) > MAX_BYTES:
+        raise CohortError(
+            f"The file is larger than {MAX_MEGABYTES} MB; keep fewer rows or columns."
+        )
+    return title, stream
+
+
+def _open(source: CsvSource) -> tuple[str, pa.NativeFile]:
     if isinstance(source, bytes):
         title, stream = "own CSV file", on_disk(io.BytesIO(source))
     elif isinstance(source, str | Path):
@@ -43,10 +62,6 @@ def open_text(source: CsvSource) -> tuple[str, pa.NativeFile]:
         title = name.rsplit(".", 1)[0][:60] or "own CSV file"
         source.seek(0)
         stream = on_disk(source)
-    if stream.seek(0, io.SEEK_END) > MAX_BYTES:
-        raise CohortError(
-            f"The file is larger than {MAX_MEGABYTES} MB; keep fewer rows or columns."
-        )
     return title, stream
 
 
@@ -63,6 +78,24 @@ def on_disk(source: BinaryIO) -> pa.NativeFile:
             left -= len(piece)
         copy.flush()
         return pa.OSFile(copy.name)  # stays readable when its name is gone
+
+
+def as_utf8(stream: pa.NativeFile, encoding: str) -> pa.NativeFile:
+    """What is left of a stream in UTF-8: pyarrow would ask Python to decode, in its own thread."""
+    if encoding == "utf-8":
+        return stream
+    with io.TextIOWrapper(stream, encoding, newline="") as text:
+        return written(iter(lambda: text.read(BLOCK), ""))
+
+
+def written(pieces: Iterable[str]) -> pa.NativeFile:
+    """Text in a file of its own, as `on_disk`."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="xdnn-", suffix=".csv", encoding="utf-8", newline=""
+    ) as copy:
+        copy.writelines(pieces)
+        copy.flush()
+        return pa.OSFile(copy.name)
 
 
 def encoding_of(stream: pa.NativeFile) -> tuple[str, int]:
@@ -87,9 +120,9 @@ def encoding_of(stream: pa.NativeFile) -> tuple[str, int]:
     )
 
 
-def read_header(stream: pa.NativeFile, encoding: str) -> tuple[str, list[str], int]:
+def read_header(stream: pa.NativeFile) -> tuple[str, list[str], int]:
     """Separator and column names, those that give most columns, and the header's size in bytes."""
-    text = stream.read(BLOCK).decode(encoding, "ignore")
+    text = stream.read(BLOCK).decode("utf-8", "ignore")
     found = max((_first_row(text, each) for each in _SEPARATORS), key=lambda row: len(row[1]))
     separator, cells, end = found
     if not cells and text.strip():
@@ -117,7 +150,7 @@ def read_header(stream: pa.NativeFile, encoding: str) -> tuple[str, list[str], i
         raise CohortError(
             f"Column {twice!r} occurs more than once; give every column its own name."
         )
-    return separator, names, len(text[:end].encode(encoding))
+    return separator, names, len(text[:end].encode())
 
 
 def _first_row(text: str, separator: str) -> tuple[str, list[str], int]:

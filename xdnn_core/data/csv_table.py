@@ -6,8 +6,9 @@ on the rows and columns it found. A column is then numbers where all its cells a
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,9 +25,11 @@ from xdnn_core.data.csv_header import (
     MAX_MEGABYTES,
     MAX_TEXT,
     CsvSource,
+    as_utf8,
     encoding_of,
     open_text,
     read_header,
+    written,
 )
 from xdnn_core.data.splitting import MIN_ROWS
 
@@ -36,8 +39,6 @@ MAX_ROWS: Final = 1_000_000
 # Of the table, and of the matrix made of it: 64 MB each in float64.
 MAX_CELLS: Final = 8_000_000
 _WRONG_ROW: Final = re.compile(r"Row #(?P<row>\d+): Expected \d+ columns, got (?P<cells>\d+)")
-# Filled up one by one, at 10 µs each.
-_MAX_SHORT_ROWS: Final = 20_000
 _MISSING: Final = (*pa_csv.ConvertOptions().null_values, "None", "<NA>", "?", ".")
 _POSITIVE_WORDS: Final = ("1", "1.0", "true", "yes", "y", "positive", "dead", "died", "case")
 
@@ -104,9 +105,11 @@ def read_table(source: CsvSource) -> CsvTable:
     with stream:
         encoding, start = encoding_of(stream)
         stream.seek(start)
-        separator, names, end = read_header(stream, encoding)
-        stream.seek(start + end)
-        table = _read_rows(stream, names, separator, encoding)
+        with as_utf8(stream, encoding) as text:
+            start = text.tell()
+            separator, names, end = read_header(text)
+            text.seek(start + end)
+            table = _read_rows(text, names, separator)
     if table.num_rows < MIN_ROWS:
         raise CohortError(
             f"The file has {table.num_rows} rows; at least {MIN_ROWS} are needed to train, "
@@ -122,19 +125,20 @@ def read_table(source: CsvSource) -> CsvTable:
     return CsvTable(title, frame, tuple(column for column in binary if column is not None))
 
 
-def _read_rows(stream: pa.NativeFile, names: list[str], separator: str, encoding: str) -> pa.Table:
+def _read_rows(stream: pa.NativeFile, names: list[str], separator: str) -> pa.Table:
     """All rows as text, null where a cell is missing; refuses more than the limits."""
     start = stream.tell()
     try:
         try:
-            batches = _batches(stream, names, separator, encoding)
+            batches = _batches(stream, names, separator)
         except pa.ArrowInvalid as error:
             wrong = _WRONG_ROW.search(str(error))
             if wrong is None or int(wrong["cells"]) > len(names):
                 raise
             stream.seek(start)
-            batches = _filled_up(stream, names, separator, encoding)
-    except pa.ArrowException as error:
+            with _filled_up(stream, names, separator) as filled:
+                batches = _batches(filled, names, separator)
+    except (pa.ArrowException, csv.Error) as error:
         raise CohortError(
             f"The file cannot be read as CSV ({_reason(error, names)}); save it with one header "
             "line and the same number of cells in every line."
@@ -145,26 +149,25 @@ def _read_rows(stream: pa.NativeFile, names: list[str], separator: str, encoding
     return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
 
 
-def _filled_up(
-    stream: pa.NativeFile, names: list[str], separator: str, encoding: str
-) -> list[pa.RecordBatch]:
-    """Read a file that leaves out the separators of empty last cells, as spreadsheets do."""
-    short: list[str] = []
+def _filled_up(stream: pa.NativeFile, names: list[str], separator: str) -> pa.NativeFile:
+    """A file with the separators that spreadsheets leave out before empty last cells.
 
-    # Only here: while pyarrow holds a function of Python's, it cannot be interrupted cleanly.
-    def fill(row: pa_csv.InvalidRow) -> str:
-        missing = row.expected_columns - row.actual_columns
-        if missing < 0 or len(short) == _MAX_SHORT_ROWS:
-            return "error"
-        short.append(row.text.rstrip("\r\n") + separator * missing)
-        return "skip"
-
-    batches = _batches(stream, names, separator, encoding, fill)
-    filled = pa.BufferReader("\n".join(short).encode())
-    return batches + _batches(filled, names, separator, "utf-8")
+    A row that is too long stays as it is, for pyarrow to refuse; so does what is no row.
+    """
+    with io.TextIOWrapper(stream, "utf-8", newline="") as text:
+        rows = csv.reader(text, delimiter=separator, strict=True)
+        line = csv.writer(_Echo(), delimiter=separator)
+        return written(line.writerow(row + [""] * (len(names) - len(row))) for row in rows if row)
 
 
-def _reason(error: pa.ArrowException, names: list[str]) -> str:
+class _Echo:
+    """For `csv.writer`: a file that gives back what is written."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _reason(error: Exception, names: list[str]) -> str:
     """What pyarrow found wrong, in a few words."""
     if wrong := _WRONG_ROW.search(str(error)):
         cells = int(wrong["cells"])
@@ -173,7 +176,7 @@ def _reason(error: pa.ArrowException, names: list[str]) -> str:
             f"row {wrong['row']} has {cells:,} cells, {compared} cells than the header line with "
             f"{len(names):,}"
         )
-    if "straddl" in str(error):
+    if "straddl" in str(error) or "unexpected end" in str(error):
         return "a line or a quoted cell goes on without an end"
     return str(error).splitlines()[0][:200].removeprefix("CSV parse error: ")
 
@@ -182,8 +185,6 @@ def _batches(
     stream: pa.NativeFile,
     names: list[str],
     separator: str,
-    encoding: str,
-    handle: Callable[[pa_csv.InvalidRow], str] | None = None,
 ) -> list[pa.RecordBatch]:
     """Read rows under these names, stopping at the limits."""
     if stream.tell() == stream.size():
@@ -191,12 +192,8 @@ def _batches(
     batches, rows = [], 0
     with pa_csv.open_csv(
         stream,
-        pa_csv.ReadOptions(
-            use_threads=False, block_size=BLOCK, column_names=names, encoding=encoding
-        ),
-        pa_csv.ParseOptions(
-            delimiter=separator, newlines_in_values=True, invalid_row_handler=handle
-        ),
+        pa_csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names),
+        pa_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         pa_csv.ConvertOptions(
             column_types={name: pa.string() for name in names},
             null_values=list(_MISSING),

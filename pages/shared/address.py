@@ -7,12 +7,14 @@ the address has beside them is gone before the widget is made, which leaves its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
 _BOUND = {"bind": "query-params", "persist_state": "session"}
 
 
@@ -51,7 +53,7 @@ def choices(key: str, options: Sequence[str]) -> dict[str, Any]:
 
 def switch(key: str) -> dict[str, Any]:
     """Arguments of a widget that is on or off."""
-    read(key, lambda text: text.lower() in ("true", "false"))
+    read(key, lambda text: text in ("true", "false"))
     return {"key": key, **_BOUND}
 
 
@@ -78,6 +80,8 @@ def _read(key: str, accepts: Callable[[list[str]], bool]) -> list[str]:
 
 def is_between(text: str, low: float, high: float, kind: type[int] | type[float] = int) -> bool:
     """Whether a text is a number within limits, a whole one unless `kind` says otherwise."""
+    if not _NUMBER.fullmatch(text):  # Python takes more: " 5", "1_000", digits of any script
+        return False
     try:
         return low <= kind(text) <= high
     except ValueError:

@@ -64,10 +64,12 @@ class Work:
 
         def job(number: int) -> Job:
             is_coarse = settings != self.settings
+            goes_on = is_coarse and self.settings.tolerance is None
+            finer = self.settings.steps if goes_on else None
             coarse = None if is_coarse else results().get(self.key(number, _coarse(settings)))
             return lambda progress: compare(
                 self.models[number], self.inputs, self.target, settings, progress, CHUNK,
-                finer=self.settings.steps if is_coarse else None, known=coarse,
+                finer=finer, known=coarse,
             )  # fmt: skip
 
         jobs = {self.key(number, settings): job(number) for number in range(len(self.models))}

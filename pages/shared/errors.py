@@ -16,7 +16,9 @@ _LOG = logging.getLogger(__name__)
 _VARIABLES = ("XDNN_CACHE", "XDNN_DATA", "XDNN_GALLERY", "XDNN_IMAGE_SETS")
 # A path begins where no word, address or fraction goes on: not in https://host/file or in 5/s.
 _BEFORE = r"(?<![\w.:/\\~<)\]])"
-_BEGINS = r"(?:file:/+|~?/|[A-Za-z]:[/\\]|\\\\)"
+# A column "/day/kg" is no path: those of this machine begin in a folder that there is.
+_ROOTS = "|".join(re.escape(entry.name) for entry in Path(os.sep).iterdir())
+_BEGINS = rf"(?:file:/+|~/|/(?:{_ROOTS})/|[A-Za-z]:[/\\]|\\\\)"
 _ON = r"[^\s'\"`()<>,;]"
 
 

@@ -7,10 +7,10 @@ this data folder made is taken for a name: it is signed, and the key lies in the
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def _key() -> bytes:
     try:
         return _kept_key(data_folder())
     except OSError:
-        return _UNKEPT  # no run can be kept there either, which the store says
+        return _UNKEPT
 
 
 @st.cache_resource(show_spinner=False)
@@ -79,9 +79,14 @@ def _kept_key(folder: Path) -> bytes:
     """The key in a folder, made by the first server that comes."""
     file = folder / "browser.key"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder) as made:  # only its owner may read it
-        made.write(secrets.token_bytes(_KEY_BYTES))
-        made.flush()
-        with contextlib.suppress(FileExistsError):  # another server was first
-            os.link(made.name, file)
+    if not file.exists():
+        with tempfile.NamedTemporaryFile(dir=folder) as made:  # only its owner may read it
+            made.write(secrets.token_bytes(_KEY_BYTES))
+            made.flush()
+            try:
+                os.link(made.name, file)
+            except FileExistsError:  # another server was first
+                pass
+            except OSError:  # no file system for links; two servers at once have no business there
+                shutil.copy(made.name, file)
     return file.read_bytes()

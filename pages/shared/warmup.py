@@ -108,5 +108,8 @@ def _tidy(ended: threading.Event) -> None:
 def _forget_sessions() -> None:
     """Let sessions go that may no longer be taken up again: Streamlit does so at the next end."""
     manager: Any = get_instance()._session_mgr
-    with manager._storage_lock:
-        manager._session_storage._cache.expire()
+    try:
+        with manager._storage_lock:
+            manager._session_storage._cache.expire()
+    except AttributeError:  # another Streamlit may name them otherwise: then a little later
+        _LOGGER.debug("Ended sessions cannot be let go of at once.", exc_info=True)

@@ -265,6 +265,8 @@ def test_an_integral_goes_on_from_its_own_beginning_only(
             integrated_gradients(
                 conv_net, inputs, 1, **{"rule": "graded"} | options, begun=begun
             )  # fmt: skip
+    with pytest.raises(UserError, match="leave them out with a tolerance"):
+        integrated_gradients(conv_net, images, 1, tolerance=0.01, begun=begun)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])

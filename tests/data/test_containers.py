@@ -51,11 +51,13 @@ def exif_of(count: int, size: int) -> bytes:
         (with_scans(5_000), f"more than {MAX_SCANS} scans"),
         (in_jpeg(b"\xff\xe1\0\x08Exif\0\0" * 600_000), f"more than {MAX_SEGMENTS:,} segments"),
         (in_jpeg(b"\xff\xfe\0\x02" * 100_000), f"more than {MAX_SEGMENTS:,} segments"),
+        (in_jpeg(b"\xff\x01" * 100_000), f"more than {MAX_SEGMENTS:,} segments"),
         (in_png(chunk(b"IDAT", b"") * 500_000), f"more than {MAX_CHUNKS:,} chunks"),
         (in_png(chunk(b"tEXt", b"a\0b") * 99_000), f"more than {MAX_CHUNKS:,} chunks"),
         (in_webp(b"JUNK\0\0\0\0" * 99_000), f"more than {MAX_CHUNKS:,} chunks"),
     ],
-    ids=["empty scans", "EXIF segments", "comments", "empty IDAT", "texts", "WebP chunks"],
+    ids=["empty scans", "EXIF segments", "comments", "empty markers", "empty IDAT", "texts",
+         "WebP chunks"],
 )  # fmt: skip
 def test_more_work_than_any_camera_asks_for_is_refused(data: bytes, named: str) -> None:
     assert named in refused(data)

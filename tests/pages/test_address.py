@@ -12,6 +12,7 @@ import pytest
 
 from pages.shared import address
 from tests.pages.conftest import APP, OpenPage
+from xdnn_core.priors.live_state import LiveConfig
 
 VIEWS = [
     ("compare", {}),
@@ -101,6 +102,13 @@ def test_what_may_be_stays(open_page: OpenPage) -> None:
     assert not drawn.exception
     assert drawn.query_params == wanted
     assert drawn.number_input(key="seed").value == 12
+
+
+@pytest.mark.parametrize("sloppy", ["1_000", " 50", "+50", "٥٠"])
+def test_what_only_python_takes_for_a_number_is_none(open_page: OpenPage, sloppy: str) -> None:
+    drawn = open_page("prior_training", epochs=sloppy)
+    assert drawn.query_params == {}
+    assert drawn.number_input(key="epochs").value == LiveConfig().epochs
 
 
 def test_a_bad_value_leaves_the_others_as_they_are(open_page: OpenPage) -> None:

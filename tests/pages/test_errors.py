@@ -29,6 +29,8 @@ def said(problem: Exception | str) -> str:
         ("C:\\Users\\me\\runs.sqlite is locked.", "runs.sqlite is locked."),
         ("~/.cache/xdnn cannot be written.", "xdnn cannot be written."),
         ("https://host.org/a/b.tar is gone.", "https://host.org/a/b.tar is gone."),
+        ("Column '/day/kg' occurs more than once.", "Column '/day/kg' occurs more than once."),
+        ("Column 'dose [mg] /kg' is text.", "Column 'dose [mg] /kg' is text."),
         ("At most 5/s, and/or 1/2 of it; a / b.", "At most 5/s, and/or 1/2 of it; a / b."),
     ],
 )  # fmt: skip

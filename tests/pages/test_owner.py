@@ -32,6 +32,29 @@ def test_a_name_is_known_again_after_a_restart(data: Path) -> None:
     assert stat.S_IMODE((data / "browser.key").stat().st_mode) == 0o600
 
 
+def test_a_key_is_kept_where_there_are_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(*given: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(prior_owner.os, "link", no_link)
+    value = signed(NAME)
+    restart()
+    assert is_ours(value)
+
+
+def test_a_key_is_read_where_nothing_can_be_written(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = signed(NAME)
+    restart()
+
+    def full(*given: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prior_owner.tempfile, "NamedTemporaryFile", full)
+    assert is_ours(value)
+
+
 @pytest.mark.parametrize(
     "value",
     [

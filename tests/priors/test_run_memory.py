@@ -1,6 +1,7 @@
 """What live runs hold in memory: counted over all of them, and let go when one ends."""
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -125,6 +126,16 @@ def test_what_others_hold_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     count.reserve("d", 16 * GIGABYTE // 10, CPU)
     with pytest.raises(UserError, match=r"needs about 3\.0 GB of memory and \d"):
         RunMemory().reserve("alone", 3 * GIGABYTE, CPU)
+
+
+def test_a_run_that_is_about_to_let_go_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = RunMemory()
+    monkeypatch.setattr(memory, "memory_budget", lambda device: GIGABYTE)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2 * GIGABYTE - count.held(device))
+    count.reserve("old", GIGABYTE, CPU)
+    threading.Timer(0.2, count.release, ["old"]).start()
+    count.reserve("new", GIGABYTE, CPU)
+    assert count.held(CPU) == GIGABYTE
 
 
 def test_trainers_count_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

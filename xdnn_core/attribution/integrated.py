@@ -98,6 +98,10 @@ def integrated_gradients(
 
     Source: Sundararajan et al. 2017, Equation 1.
     """
+    if tolerance is not None and (finer or begun):
+        raise UserError(
+            "finer and begun go on from a given number of steps; leave them out with a tolerance."
+        )
     x, classes = begin(network, inputs, target)
     start = baseline_like(x, baseline)
     check_repeatable(network, x)

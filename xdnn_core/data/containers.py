@@ -71,12 +71,12 @@ def jpeg_pixels(data: bytes) -> tuple[bytes, int]:
         if code == _END:
             kept.append(b"\xff\xd9")
             break
-        if code in _WITHOUT_BODY:
-            continue
-        end = at + int.from_bytes(data[at : at + 2], "big")
         segments += 1
         if segments > MAX_SEGMENTS:
             raise _too_many(MAX_SEGMENTS, "segments")
+        if code in _WITHOUT_BODY:
+            continue
+        end = at + int.from_bytes(data[at : at + 2], "big")
         if not at + 2 <= end <= len(data):
             raise damaged()
         body = data[at + 2 : end]

@@ -15,6 +15,7 @@ from xdnn_core.priors.live_state import LiveConfig
 
 _FLOAT = torch.finfo(torch.float32).bits // 8
 _INDEX = torch.iinfo(torch.int64).bits // 8
+_PATIENCE = 1.0  # seconds
 
 
 def memory_needed(config: LiveConfig, rows: int, features: int) -> int:
@@ -50,7 +51,7 @@ class RunMemory:
 
     def __init__(self) -> None:
         self._held: dict[object, tuple[torch.device, int]] = {}
-        self._guard = threading.Lock()
+        self._released = threading.Condition()
 
     def reserve(self, run: object, needed: int, device: torch.device) -> None:
         """Count a run, or refuse it where it would not fit beside the others.
@@ -70,11 +71,11 @@ class RunMemory:
             If it alone needs more than the device's budget, or all runs together more than half
             of what the device has for them.
         """
-        with self._guard:
-            held = self.held(device)
-            # Half of what there would be without the runs that are here already.
-            left = max((free_memory(device) + held) // 2 - held, 0)
-            budget = min(memory_budget(device), left)
+        with self._released:
+            # A run that was just ended may be about to let go.
+            if self.held(device) and needed > self._budget(device):
+                self._released.wait(_PATIENCE)
+            held, budget = self.held(device), self._budget(device)
             if needed > budget:
                 others = f"; other trainings hold {held / 1e9:.1f} GB" if held else ""
                 until = ", or start again once another training has ended" if held else ""
@@ -87,8 +88,15 @@ class RunMemory:
 
     def release(self, run: object) -> None:
         """Take a run off the count; does nothing if it is not on it."""
-        with self._guard:
+        with self._released:
             self._held.pop(run, None)
+            self._released.notify_all()
+
+    def _budget(self, device: torch.device) -> int:
+        """Bytes a further run may take: half of what there would be without those that are here."""
+        held = self.held(device)
+        left = max((free_memory(device) + held) // 2 - held, 0)
+        return min(memory_budget(device), left)
 
     def held(self, device: torch.device) -> int:
         """Bytes of all runs on a device."""

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from pages.shared.warmup import warm_up
+from pages.common.warmup import warm_up
+from xdnn_core.io import ASSETS
 
-st.set_page_config(page_title="X-DNN", page_icon="assets/icon.svg", layout="wide")
+st.set_page_config(page_title="X-DNN", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 warm_up()
-st.logo("assets/logo.svg", size="medium")
+st.logo(str(ASSETS / "logo.svg"), size="medium")
 compare = st.Page(
     "pages/compare.py",
     title="Compare",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.address import choice
-from pages.shared.page import begin_page
+from pages.common.address import choice
+from pages.common.page import begin_page
 
 begin_page()
 view = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 body = st.container()
 
 with body, st.spinner("Loading …", show_time=True):
-    from pages.shared.axioms_network import draw_network_view
-    from pages.shared.axioms_random import draw_random_view
+    from pages.axioms_parts.network import draw_network_view
+    from pages.axioms_parts.random import draw_random_view
 
 _RANDOM, _NETWORK = "Random networks", "One network, one photograph"
 

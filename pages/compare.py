@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.compare_controls import (
+from pages.common.choices import (
     choose_class,
     choose_display,
     choose_integration,
     choose_pair,
 )
-from pages.shared.errors import for_screen
-from pages.shared.networks import store
-from pages.shared.page import Theme, begin_page, current_theme
-from pages.shared.photo import choose_photo
-from pages.shared.terms import explain
+from pages.common.errors import for_screen
+from pages.common.networks import store
+from pages.common.page import Theme, begin_page, current_theme
+from pages.common.photo import choose_photo
+from pages.common.terms import explain
 
 begin_page()
 photo = choose_photo()
@@ -23,18 +23,18 @@ answer = st.container()
 grid = st.container()
 
 with grid, st.spinner("Loading the networks …", show_time=True):
-    from pages.shared.compare_downloads import draw_downloads
-    from pages.shared.compare_ledger import draw_ledger
-    from pages.shared.compare_work import Found, Work, best_comparisons, draw_check, run_check
-    from pages.shared.heavy import predictions
-    from pages.shared.panels import draw_panel, draw_top5
-    from xdnn_core.comparison import Comparison, IntegrationSettings
+    from pages.common.jobs import predictions
+    from pages.compare_parts.downloads import draw_downloads
+    from pages.compare_parts.ledger import draw_ledger
+    from pages.compare_parts.panel import draw_panel, draw_top5
+    from pages.compare_parts.work import Found, Work, best_comparisons, draw_check, run_check
     from xdnn_core.errors import UserError
-    from xdnn_core.ledger_view import ledger_sentence
+    from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
+    from xdnn_core.figures.ledger import ledger_sentence
+    from xdnn_core.figures.panels import Panel, comparison_rows, network_name
+    from xdnn_core.figures.rendering import Scale
     from xdnn_core.models.zoo import PretrainedModel
-    from xdnn_core.panels import Panel, comparison_rows, network_name
-    from xdnn_core.rendering import Scale
-    from xdnn_core.wording import duration, percent, times
+    from xdnn_core.text import duration, percent, times
 
 
 def main() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.compare_controls import choose_class, choose_pair
-from pages.shared.errors import for_screen
-from pages.shared.networks import store
-from pages.shared.page import begin_page, current_theme
-from pages.shared.photo import choose_photo
-from pages.shared.terms import explain
+from pages.common.choices import choose_class, choose_pair
+from pages.common.errors import for_screen
+from pages.common.networks import store
+from pages.common.page import begin_page, current_theme
+from pages.common.photo import choose_photo
+from pages.common.terms import explain
 
 begin_page()
 photo = choose_photo()
@@ -24,18 +24,18 @@ canvas = st.container()
 below = st.container()
 
 with loading, st.spinner("Loading the networks …", show_time=True):
-    from pages.shared.contrast_canvas import (
+    from pages.common.jobs import predictions
+    from pages.contrast_parts.canvas import (
         CHARTS_KEY,
         canvas_message,
         contrast_canvas,
         current_view,
     )
-    from pages.shared.contrast_charts import draw_accuracy, draw_curves
-    from pages.shared.contrast_work import SweepWork
-    from pages.shared.heavy import predictions
-    from pages.shared.sentences import what_contrast_changes
+    from pages.contrast_parts.charts import draw_accuracy, draw_curves
+    from pages.contrast_parts.sentences import what_contrast_changes
+    from pages.contrast_parts.work import SweepWork
     from xdnn_core.errors import UserError
-    from xdnn_core.panels import network_name
+    from xdnn_core.figures.panels import network_name
 
 
 def main() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.compare_controls import choose_class, choose_pair
-from pages.shared.errors import for_screen
-from pages.shared.networks import store
-from pages.shared.page import Theme, begin_page, current_theme, two_columns
-from pages.shared.photo import choose_photo
-from pages.shared.terms import explain
+from pages.common.choices import choose_class, choose_pair
+from pages.common.errors import for_screen
+from pages.common.networks import store
+from pages.common.page import Theme, begin_page, current_theme, two_columns
+from pages.common.photo import choose_photo
+from pages.common.terms import explain
 
 begin_page()
 photo = choose_photo()
@@ -21,7 +21,8 @@ loading = st.container()
 plots = st.container()
 
 with loading, st.spinner("Loading the networks …", show_time=True):
-    from pages.shared.convergence_charts import (
+    from pages.common.jobs import predictions
+    from pages.convergence_parts.charts import (
         draw_calls_needed,
         draw_errors,
         draw_figure3,
@@ -29,19 +30,18 @@ with loading, st.spinner("Loading the networks …", show_time=True):
         draw_path,
         draw_thumbnails,
     )
-    from pages.shared.convergence_controls import choose_plot
-    from pages.shared.convergence_work import ConvergenceWork, Depth
-    from pages.shared.heavy import predictions
-    from pages.shared.sentences import (
+    from pages.convergence_parts.controls import choose_plot
+    from pages.convergence_parts.sentences import (
         calls_needed,
         default_curve,
         least_telling_gap,
         slope_along_the_path,
     )
+    from pages.convergence_parts.work import ConvergenceWork, Depth
     from xdnn_core.errors import UserError
     from xdnn_core.experiments.convergence_result import Convergence
+    from xdnn_core.figures.panels import network_name
     from xdnn_core.models.zoo import PretrainedModel
-    from xdnn_core.panels import network_name
 
 
 def main() -> None:

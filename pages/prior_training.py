@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.address import choice
-from pages.shared.errors import for_screen
-from pages.shared.page import begin_page
+from pages.common.address import choice
+from pages.common.errors import for_screen
+from pages.common.page import begin_page
 
 begin_page()
 view = st.container(horizontal=True, vertical_alignment="center", gap="small")
 body = st.container()
 
 with body, st.spinner("Loading …", show_time=True):
-    from pages.shared.prior_cohort import choose_cohort
-    from pages.shared.prior_controls import choose_config
-    from pages.shared.prior_desk import desk
-    from pages.shared.prior_figure1 import draw_figure1
-    from pages.shared.prior_kept import draw_kept, overlays, read_kept
-    from pages.shared.prior_live import draw_live
-    from pages.shared.prior_owner import owner
+    from pages.prior_parts.cohort import choose_cohort
+    from pages.prior_parts.controls import choose_config
+    from pages.prior_parts.figure1 import draw_figure1
+    from pages.prior_parts.kept import draw_kept, overlays, read_kept
+    from pages.prior_parts.live import draw_live
+    from pages.prior_parts.owner import owner
+    from pages.prior_parts.session import desk
+    from pages.prior_parts.store import RunStore
     from xdnn_core.errors import UserError
-    from xdnn_core.priors.runs import RunStore
 
 _LIVE, _FIGURE = "Train live", "Figure 1 of the paper"
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.address import choice
-from pages.shared.page import begin_page
+from pages.common.address import choice
+from pages.common.page import begin_page
 
 begin_page()
 bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
 body = st.container()
 
 with body, st.spinner("Loading …", show_time=True):
-    from pages.shared.page import current_theme
-    from pages.shared.tables_run import draw_run
-    from pages.shared.tables_view import TABLES, choose_result, draw_table
+    from pages.common.page import current_theme
+    from pages.results_parts.run import draw_run
+    from pages.results_parts.tables import TABLES, choose_result, draw_table
 
 _OTHERS = {
     "pages/axioms.py": "Table 1: axioms",

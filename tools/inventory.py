@@ -19,6 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import xdnn_core
+from tools.bench.__main__ import BENCHMARKS
+from tools.training.__main__ import DATA_SETS
+from xdnn_core.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 READERS = {"choice", "choices", "number", "read", "switch", "text"}  # of the pages' address module
@@ -35,7 +38,9 @@ def pages() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Every command, and every option it takes."""
-    for name, (module, _) in importlib.import_module("xdnn_core.__main__").COMMANDS.items():
+    tables = {"": COMMANDS, "bench ": BENCHMARKS, "train ": DATA_SETS}
+    every = {prefix + name: row for prefix, table in tables.items() for name, row in table.items()}
+    for name, (module, _) in every.items():
         yield name
         parser = argparse.ArgumentParser()
         importlib.import_module(module).add_arguments(parser)

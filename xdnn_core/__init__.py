@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xdnn_core.attribution.captum_reference import (
+    from xdnn_core.attribution.captum import (
         captum_attribution as captum_attribution,
         compare_with_captum as compare_with_captum,
     )
+    from xdnn_core.attribution.contrast_sweep import RaySweep as RaySweep, ray_sweep as ray_sweep
     from xdnn_core.attribution.expected import expected_gradients as expected_gradients
     from xdnn_core.attribution.gradients import (
         gradient as gradient,
@@ -28,18 +29,17 @@ if TYPE_CHECKING:
         Ledger as Ledger,
         bias_attribution as bias_attribution,
     )
-    from xdnn_core.attribution.ray import RaySweep as RaySweep, ray_sweep as ray_sweep
     from xdnn_core.attribution.result import Attribution as Attribution
-    from xdnn_core.data.cohort import Cohort as Cohort, CohortError as CohortError
-    from xdnn_core.data.cohorts import load_cohort as load_cohort
+    from xdnn_core.data.cohorts.cohort import Cohort as Cohort, CohortError as CohortError
+    from xdnn_core.data.cohorts.load import load_cohort as load_cohort
     from xdnn_core.errors import UserError as UserError
-    from xdnn_core.homogeneity import (
+    from xdnn_core.homogeneity.inspection import (
         HomogeneityReport as HomogeneityReport,
         NotHomogeneousError as NotHomogeneousError,
         inspect_homogeneity as inspect_homogeneity,
         remove_biases as remove_biases,
     )
-    from xdnn_core.metrics.agreement import (
+    from xdnn_core.metrics.distance import (
         half_distance as half_distance,
         relative_l1 as relative_l1,
     )
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         load_model as load_model,
         load_model_file as load_model_file,
     )
+    from xdnn_core.priors.live import LiveTrainer as LiveTrainer
     from xdnn_core.priors.live_state import (
         LiveConfig as LiveConfig,
         Snapshot as Snapshot,
@@ -64,21 +65,20 @@ if TYPE_CHECKING:
         run_sweep as run_sweep,
     )
     from xdnn_core.priors.sweep_cells import SweepConfig as SweepConfig
-    from xdnn_core.priors.trainer import LiveTrainer as LiveTrainer
 
 _HOME = {
     "Attribution": "attribution.result",
-    "Cohort": "data.cohort",
-    "CohortError": "data.cohort",
-    "HomogeneityReport": "homogeneity",
+    "Cohort": "data.cohorts.cohort",
+    "CohortError": "data.cohorts.cohort",
+    "HomogeneityReport": "homogeneity.inspection",
     "Ledger": "attribution.ledger",
     "LiveConfig": "priors.live_state",
-    "LiveTrainer": "priors.trainer",
+    "LiveTrainer": "priors.live",
     "ModelCard": "models.zoo",
-    "NotHomogeneousError": "homogeneity",
+    "NotHomogeneousError": "homogeneity.inspection",
     "PretrainedModel": "models.zoo",
     "PriorMethod": "priors.methods",
-    "RaySweep": "attribution.ray",
+    "RaySweep": "attribution.contrast_sweep",
     "Snapshot": "priors.live_state",
     "SweepConfig": "priors.sweep_cells",
     "UserError": "errors",
@@ -86,21 +86,21 @@ _HOME = {
     "available_models": "models.zoo",
     "bias_attribution": "attribution.ledger",
     "blurred_baseline": "attribution.integrated",
-    "captum_attribution": "attribution.captum_reference",
+    "captum_attribution": "attribution.captum",
     "choose_strengths": "priors.sweep",
-    "compare_with_captum": "attribution.captum_reference",
+    "compare_with_captum": "attribution.captum",
     "expected_gradients": "attribution.expected",
     "gradient": "attribution.gradients",
     "input_x_gradient": "attribution.gradients",
-    "half_distance": "metrics.agreement",
-    "inspect_homogeneity": "homogeneity",
+    "half_distance": "metrics.distance",
+    "inspect_homogeneity": "homogeneity.inspection",
     "integrated_gradients": "attribution.integrated",
-    "load_cohort": "data.cohorts",
+    "load_cohort": "data.cohorts.load",
     "load_model": "models.zoo",
     "load_model_file": "models.zoo",
-    "ray_sweep": "attribution.ray",
-    "relative_l1": "metrics.agreement",
-    "remove_biases": "homogeneity",
+    "ray_sweep": "attribution.contrast_sweep",
+    "relative_l1": "metrics.distance",
+    "remove_biases": "homogeneity.inspection",
     "run_sweep": "priors.sweep",
     "training_attributions": "priors.loss",
     "x_gradient": "attribution.gradients",

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.attribution.random_networks import Case, cases
-from xdnn_core import once
-from xdnn_core.attribution.captum_reference import captum_attribution, compare_with_captum
+from xdnn_core.attribution import once
+from xdnn_core.attribution.captum import captum_attribution, compare_with_captum
+from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.expected import expected_gradients
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.attribution.ray import ray_sweep
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import NotHomogeneousError
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 Method = Callable[..., object]

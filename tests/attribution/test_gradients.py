@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.homogeneity import NotHomogeneousError
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 

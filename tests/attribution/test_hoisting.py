@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.path import straight_path
-from xdnn_core.attribution.ray import ray_sweep
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
 from xdnn_core.models.vgg import VGG16, VGG16Config

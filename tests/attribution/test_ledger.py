@@ -16,13 +16,13 @@ from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.ledger import Ledger, bias_attribution
 from xdnn_core.data.gallery import gallery
 from xdnn_core.experiments.table2 import EMBEDDED_PAIR
-from xdnn_core.homogeneity import remove_biases
+from xdnn_core.homogeneity.inspection import remove_biases
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
 from xdnn_core.models.mlp import MLP, MLPConfig
+from xdnn_core.models.torchvision_import import torchvision
 from xdnn_core.models.vgg import VGG16, VGG16Config
 from xdnn_core.models.zoo import load_model
-from xdnn_core.vision import torchvision
 
 ZOO: dict[str, Callable[[], nn.Module]] = {
     "alexnet": lambda: AlexNet(AlexNetConfig(classes=4, head=16)),

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.captum_reference import captum_attribution
+from xdnn_core.attribution.captum import captum_attribution
+from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.expected import expected_gradients
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.attribution.ray import ray_sweep
 from xdnn_core.attribution.target import read_target
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import inspect_homogeneity
+from xdnn_core.homogeneity.inspection import inspect_homogeneity
 from xdnn_core.priors.loss import training_attributions
 
 Method = Callable[..., Tensor]

@@ -10,7 +10,7 @@ from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.quadrature import RULES, doubled_steps
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.metrics.agreement import relative_l1
+from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.models.zoo import load_model
 
 NESTED = ("graded", "left", "right", "trapezoid")

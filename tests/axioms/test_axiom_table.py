@@ -18,7 +18,7 @@ from xdnn_core.axioms.networks import (
 )
 from xdnn_core.axioms.table import TOLERANCE, try_axioms, try_cell
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import inspect_homogeneity
+from xdnn_core.homogeneity.inspection import inspect_homogeneity
 
 # What theory says (Sundararajan et al. 2017; Hesse et al. 2021, Table 1 and appendix A), in the
 # order of AXIOMS: sensitivity a and b, invariance, completeness, linearity, symmetry, homogeneity.

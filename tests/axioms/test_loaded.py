@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pages.axioms_parts.textbook import step_example
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.loaded import NetworkCell, gradient_calls, try_network
 from xdnn_core.axioms.network_experiments import NETWORK_EXPERIMENTS, ROUNDING
 from xdnn_core.axioms.network_methods import NetworkSettings
 from xdnn_core.axioms.rebuilding import AGREEMENT, rebuilt_network
-from xdnn_core.axioms.textbook import step_example
 from xdnn_core.errors import UserError
 
 FEW = NetworkSettings(steps=4, samples=2, alphas=(0.5,))

@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.data.gallery import gallery
-from xdnn_core.ledger_view import ledger_sentence
+from xdnn_core.figures.ledger import ledger_sentence
 from xdnn_core.models.zoo import load_model
-from xdnn_core.wording import signed
+from xdnn_core.text import signed
 
 PANELS = 7  # three a network, and the regular network's biases
 REFINED = re.compile(r"1 gradient call instead of 128")

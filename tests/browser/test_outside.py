@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pages.shared.prior_owner import _JS
+from pages.prior_parts.owner import _JS
 from tests.browser.driving import query, wait_until_idle
 from tests.browser.prior_page import CHART, address
 from tools.serving import ROOT

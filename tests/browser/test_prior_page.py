@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.driving import query, sideways_overflow
 from tests.browser.prior_page import CHART, address, open_page, press, set_strength, state
-from xdnn_core.data.cohorts import load_cohort
+from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
 from xdnn_core.experiments.figure1_summary import save_results, summarise
 from xdnn_core.priors.sweep_cells import SweepConfig

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pages.results_parts import views as view
 from tests.browser.driving import query, sideways_overflow, wait_until_idle
 from tests.experiments.small_pair import make_images
-from xdnn_core.experiments import results_view as view
 from xdnn_core.experiments.cost import load_cost
 from xdnn_core.experiments.table2 import load_table2
 from xdnn_core.experiments.table3 import load_table3

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xdnn_core.assets import GALLERY
 from xdnn_core.data import gallery as gallery_module
 from xdnn_core.data.gallery import FOLDER_LIMIT, gallery, gallery_problems
+from xdnn_core.io import GALLERY
 
 # The classes of Caltech-101 that the hints may name.
 CALTECH = {

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.fuzz.corpus import MAX_MEGABYTES, chunk, encode
-from xdnn_core.data.csv_table import MAX_CELLS
+from xdnn_core.data.cohorts.csv_table import MAX_CELLS
 
 ROOT = Path(__file__).parents[2]
 

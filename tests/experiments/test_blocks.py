@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
+from xdnn_core.experiments.protocol import BlockFolder, run_blocks
 
 IMAGES = list(range(10, 17))
 
@@ -43,7 +43,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 import pandas as pd
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
+from xdnn_core.experiments.protocol import BlockFolder, run_blocks
 
 def compute(block, share):
     if block[0] == 14:

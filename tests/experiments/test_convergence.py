@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.captum_reference import captum_attribution
+from xdnn_core.attribution.captum import captum_attribution
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.experiments.convergence import DEFAULT_RULES, measure_convergence, with_captum
 from xdnn_core.experiments.convergence_result import COUNTS, TOLERANCES, RuleCurve
-from xdnn_core.metrics.agreement import relative_l1
+from xdnn_core.metrics.distance import relative_l1
 
 
 class Counted(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.experiments.small_pair import make_pair
-from xdnn_core.__main__ import main
+from xdnn_core.cli import main
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import cost
 from xdnn_core.experiments.cost import PRIORS, Cost, load_cost, training_step
@@ -94,7 +94,7 @@ def test_wrong_options_are_one_sentence(
 
 def test_the_peak_of_a_step_holds_its_activations() -> None:
     """In a process of its own, on the embedded network: eight images need more than one."""
-    from xdnn_core.bench.measuring import in_fresh_process
+    from xdnn_core.experiments.measuring import in_fresh_process
 
     one, eight = (
         in_fresh_process(cost.peak_of, "alexnet-caltech101", "none", batch, "cpu", 1)

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from tests.experiments.small_pair import CLASSES, make_images, make_pair
-from xdnn_core.__main__ import main
 from xdnn_core.attribution.integrated import integrated_gradients
+from xdnn_core.cli import main
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import figure2, figure3, image_runs
 from xdnn_core.experiments.convergence_result import REFERENCES
@@ -24,7 +24,7 @@ from xdnn_core.experiments.provenance import (
     provenance,
     save_result,
 )
-from xdnn_core.metrics.agreement import relative_l1
+from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.models.zoo import PretrainedModel
 
 CPU = torch.device("cpu")

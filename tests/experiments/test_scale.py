@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from tests.experiments.small_pair import CLASSES, make_images
-from xdnn_core.__main__ import main
+from xdnn_core.cli import main
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.experiments.table2 import load_table2
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig

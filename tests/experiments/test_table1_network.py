@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.experiments.small_pair import make_pair
-from xdnn_core.__main__ import main
 from xdnn_core.axioms.experiments import AXIOMS
+from xdnn_core.cli import main
 from xdnn_core.data.gallery import gallery
 from xdnn_core.experiments import table1_network
 from xdnn_core.experiments.provenance import load_result

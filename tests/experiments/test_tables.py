@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from tests.experiments.small_pair import CLASSES, make_images, make_pair
-from xdnn_core.__main__ import main
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
+from xdnn_core.cli import main
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import image_runs, table1, table2, table3, table3_summary
 from xdnn_core.experiments.image_runs import ImageRun
 from xdnn_core.experiments.provenance import Provenance
-from xdnn_core.metrics.agreement import relative_l1
+from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.metrics.masking import FRACTIONS, MASKING_METRICS
 
 MADE = Provenance("a test", "today", "a desk", "made", 4)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from xdnn_core.data.cohorts import load_cohort
+from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.data.uploads import MIN_SIDE, read_photo
 from xdnn_core.errors import UserError
 

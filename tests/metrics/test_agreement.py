@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.metrics.agreement import half_distance, relative_l1
+from xdnn_core.metrics.distance import half_distance, relative_l1
 
 
 def test_relative_l1_by_hand() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from xdnn_core.data.download import cache_folder
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.models import cache
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.checkpoints import save_embedded
 
@@ -73,7 +73,7 @@ def with_location(data: bytes, location: str) -> bytes:
 
 
 def folder() -> Path:
-    return cache.cache_folder() / "models"
+    return cache_folder() / "models"
 
 
 def inputs() -> torch.Tensor:

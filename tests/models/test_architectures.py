@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from xdnn_core.homogeneity import inspect_homogeneity
+from xdnn_core.homogeneity.inspection import inspect_homogeneity
 from xdnn_core.models.fixup_resnet import FixupBottleneck, FixupResNet50, FixupResNet50Config
+from xdnn_core.models.torchvision_import import torchvision
 from xdnn_core.models.vgg import VGG16, VGG16Config
-from xdnn_core.vision import torchvision
 
 
 def count(network: nn.Module) -> int:

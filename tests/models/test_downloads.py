@@ -26,10 +26,11 @@ from tests.models.small_files import (
     make_network,
     refused,
 )
+from xdnn_core.data import download
+from xdnn_core.data.download import DownloadError
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.homogeneity import inspect_homogeneity
-from xdnn_core.models import cache, catalogue, download
-from xdnn_core.models.download import DownloadError
+from xdnn_core.homogeneity.inspection import inspect_homogeneity
+from xdnn_core.models import cache, catalogue
 from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
 from xdnn_core.models.states import CheckpointError
 from xdnn_core.models.vgg import VGG16, VGG16Config

@@ -17,7 +17,7 @@ from tests.models.small_files import (
     make_network,
     refused,
 )
-from xdnn_core import assets
+from xdnn_core import io
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.models.checkpoints import read_embedded
 from xdnn_core.models.states import CheckpointError
@@ -72,7 +72,7 @@ def test_embedded_header_holds_the_agreed_strings(tmp_path):
 
 
 def test_embedded_models_are_found_and_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(assets, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(io, "WEIGHTS", tmp_path)
     assert not available_models()[1].installed
     assert "is missing" in refused(CheckpointError, load_model, "xalexnet-caltech101")
     embed(tmp_path / "xalexnet-caltech101.safetensors", make_network(False))

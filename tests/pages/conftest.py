@@ -9,7 +9,8 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import networks, prior_owner, warmup
+from pages.common import networks, warmup
+from pages.prior_parts import owner as prior_owner
 from tests.experiments.small_pair import make_pair
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdnn_core.data.cohort import Cohort, Column
+from xdnn_core.data.cohorts.cohort import Cohort, Column
 from xdnn_core.priors.splits import SplitStack, stack_splits
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tests.priors.small_cohorts import CPU, cohort_of, double_splits, make_cohort, training_rows
-from xdnn_core.data.splitting import split_cohort
+from xdnn_core.data.cohorts.splitting import split_cohort
 from xdnn_core.models.mlp import MLP, MLPConfig
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.loss import attribution_prior_loss

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from xdnn_core.assets import RESULTS
-from xdnn_core.data.cohorts import load_cohort
-from xdnn_core.data.splitting import split_cohort
+from xdnn_core.data.cohorts.load import load_cohort
+from xdnn_core.data.cohorts.splitting import split_cohort
 from xdnn_core.experiments.figure1_differences import (
     like_the_best,
     paired_difference,
@@ -18,6 +17,7 @@ from xdnn_core.experiments.figure1_differences import (
 )
 from xdnn_core.experiments.figure1_summary import Figure1, load_results
 from xdnn_core.experiments.figure1_words import answer, notes, other_way_round
+from xdnn_core.io import RESULTS
 
 NHEFS, SUBSET = "nhefs", "nhanes-i-subset"
 

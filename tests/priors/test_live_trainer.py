@@ -8,16 +8,16 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
+from pages.common.queue import WorkQueue
 from tests.priors.small_cohorts import CPU, cohort_of, make_cohort
-from xdnn_core.data.splitting import split_cohort
+from xdnn_core.data.cohorts.splitting import split_cohort
 from xdnn_core.errors import UserError
 from xdnn_core.priors import memory
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
+from xdnn_core.priors.live import LiveTrainer
 from xdnn_core.priors.live_state import LiveConfig, Snapshot, StrengthMark
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.splits import stack_splits
-from xdnn_core.priors.trainer import LiveTrainer
-from xdnn_core.work_queue import WorkQueue
 
 PATIENCE = 60.0  # seconds until a test gives up on a state that never comes
 CONFIG = LiveConfig(
@@ -216,7 +216,7 @@ def test_stop_ends_the_thread_for_good(make: Make) -> None:
 def test_no_more_train_at_once_than_there_are_places(make: Make) -> None:
     queue = WorkQueue(trainings=1)
     endless = replace(CONFIG, epochs=2000, epochs_per_second=20.0)
-    first, second, third = (make(endless, queue=queue) for _ in range(3))
+    first, second, third = (make(endless, turn=queue.training_turn) for _ in range(3))
     first.start()
     until(first, lambda s: s.epoch > 0)
     second.start()
@@ -238,7 +238,7 @@ def test_no_more_train_at_once_than_there_are_places(make: Make) -> None:
 
 def test_training_stands_still_while_a_first_picture_is_computed(make: Make) -> None:
     queue = WorkQueue(trainings=1, held_up=PATIENCE)
-    trainer = make(replace(CONFIG, epochs=2000), queue=queue)
+    trainer = make(replace(CONFIG, epochs=2000), turn=queue.training_turn)
     trainer.start()
     until(trainer, lambda s: s.epoch > 0)
     with queue.picture_turn(32):

@@ -10,12 +10,12 @@ from torch.nn import functional
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import NotHomogeneousError
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
 from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
+from xdnn_core.models.torchvision_import import torchvision
 from xdnn_core.priors.loss import attribution_prior_loss, training_attributions
 from xdnn_core.priors.methods import METHODS, PriorMethod, parse_method
 from xdnn_core.priors.sampling import PathDraws
-from xdnn_core.vision import torchvision
 
 StochasticDepth = torchvision.ops.StochasticDepth
 

@@ -9,18 +9,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pages.common.queue import WorkQueue
 from tests.priors.small_cohorts import CPU, make_cohort
 from tests.priors.test_live_trainer import CONFIG, PATIENCE, step, until, until_state
 from xdnn_core.errors import UserError
 from xdnn_core.priors import memory
 from xdnn_core.priors.ensemble import PriorEnsemble
+from xdnn_core.priors.live import LiveTrainer
 from xdnn_core.priors.live_curve import LiveCurve
 from xdnn_core.priors.live_state import LiveConfig, Snapshot
 from xdnn_core.priors.memory import RunMemory, memory_needed
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.splits import stack_splits
-from xdnn_core.priors.trainer import LiveTrainer
-from xdnn_core.work_queue import WorkQueue
 
 GIGABYTE = 10**9
 
@@ -43,7 +43,11 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[weakref.ref[Prior
 
 def trainer(config: LiveConfig = CONFIG, count: RunMemory | None = None) -> LiveTrainer:
     return LiveTrainer(
-        make_cohort(), config, "cpu", queue=WorkQueue(trainings=4), memory=count or RunMemory()
+        make_cohort(),
+        config,
+        "cpu",
+        turn=WorkQueue(trainings=4).training_turn,
+        memory=count or RunMemory(),
     )
 
 

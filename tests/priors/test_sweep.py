@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.priors.small_cohorts import cohort_of, double_splits, make_cohort
-from xdnn_core.data.splitting import split_cohort
+from xdnn_core.data.cohorts.splitting import split_cohort
 from xdnn_core.errors import UserError
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble
 from xdnn_core.priors.methods import parse_method

@@ -19,9 +19,9 @@ from xdnn_core.attribution.target import (
     outputs_and_gradient,
     target_outputs,
 )
-from xdnn_core.checks import check_inputs
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
+from xdnn_core.homogeneity.checks import check_inputs
 
 _ROWS = 32
 

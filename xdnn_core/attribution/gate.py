@@ -20,6 +20,7 @@ from typing import Literal, NoReturn, get_args
 import torch
 from torch import Tensor, nn
 
+from xdnn_core.attribution.once import kind_of, once, structure, values
 from xdnn_core.attribution.target import (
     Classes,
     check_outputs,
@@ -27,9 +28,12 @@ from xdnn_core.attribution.target import (
     select_target,
 )
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import NotHomogeneousError, first_break, require_homogeneous_layers
-from xdnn_core.layer_kinds import DROPOUTS
-from xdnn_core.once import kind_of, once, structure, values
+from xdnn_core.homogeneity.inspection import (
+    NotHomogeneousError,
+    first_break,
+    require_homogeneous_layers,
+)
+from xdnn_core.homogeneity.layer_kinds import DROPOUTS
 
 Check = Literal["full", "once", "off"]
 

@@ -25,9 +25,9 @@ from xdnn_core.attribution.result import (
     relative_change,
 )
 from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
-from xdnn_core.checks import check_inputs, usable
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
+from xdnn_core.homogeneity.checks import check_inputs, usable
 
 
 @full_float32()

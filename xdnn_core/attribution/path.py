@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.grad import conv1d_input, conv2d_input, conv3d_input
 
+from xdnn_core.attribution.once import kind_of, once, values
 from xdnn_core.attribution.target import Classes, check_outputs, outputs_and_gradient, repeat_target
 from xdnn_core.device import memory_budget
 from xdnn_core.errors import UserError
-from xdnn_core.once import kind_of, once, values
 
 Progress = Callable[[int, int], None]
 # The first convolution and what comes after it.

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.checks import check_inputs, check_network, usable
 from xdnn_core.errors import UserError
+from xdnn_core.homogeneity.checks import check_inputs, check_network, usable
 
 # What a user may give, and what is made of it: one class, one for each input (B,), or none.
 Target = int | Tensor | Sequence[int] | np.ndarray | None

@@ -16,9 +16,9 @@ from xdnn_core.axioms.network_bench import Bench
 from xdnn_core.axioms.network_experiments import NETWORK_EXPERIMENTS
 from xdnn_core.axioms.network_methods import NETWORK_METHODS, NetworkMethod, NetworkSettings
 from xdnn_core.axioms.table import Cell
-from xdnn_core.checks import check_inputs
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import NotHomogeneousError
+from xdnn_core.homogeneity.checks import check_inputs
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
 
 # How far the image is moved off the kinks of max pooling, of its standard deviation. Equal pixels,
 # a white background say, tie; which of them has the gradient then hangs on rounding.

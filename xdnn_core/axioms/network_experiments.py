@@ -18,7 +18,7 @@ from xdnn_core.attribution.result import Attribution
 from xdnn_core.axioms.network_bench import Bench
 from xdnn_core.axioms.network_methods import NetworkMethod, NetworkSettings
 from xdnn_core.axioms.wrappers import IgnoringRegion, LogitSum, RegionFeatures, Symmetrised
-from xdnn_core.wording import percent
+from xdnn_core.text import percent
 
 # Relative. Float64 rounding through a deep network stays below; a violation is far above.
 ROUNDING: Final = 1e-8

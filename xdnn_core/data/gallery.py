@@ -14,8 +14,8 @@ from typing import Final
 
 from PIL import Image, ImageOps
 
-from xdnn_core.assets import GALLERY
 from xdnn_core.data.uploads import MAX_BYTES, UploadError, read_photo
+from xdnn_core.io import GALLERY
 
 FOLDER_LIMIT: Final = 200
 _SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}

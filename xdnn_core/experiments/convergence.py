@@ -20,7 +20,6 @@ from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, str
 from xdnn_core.attribution.quadrature import cell_weights, combine, doubled_steps, quadrature
 from xdnn_core.attribution.result import Attribution, completeness_gap
 from xdnn_core.attribution.target import target_outputs
-from xdnn_core.checks import check_inputs
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.convergence_result import (
@@ -31,8 +30,9 @@ from xdnn_core.experiments.convergence_result import (
     Reference,
     RuleCurve,
 )
-from xdnn_core.homogeneity import NotHomogeneousError
-from xdnn_core.metrics.agreement import relative_l1
+from xdnn_core.homogeneity.checks import check_inputs
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
+from xdnn_core.metrics.distance import relative_l1
 
 DEFAULT_RULES: Final = ("gauss_legendre", "graded", "midpoint", "trapezoid", "left", "right")
 _CAPTUM_ROWS = 32
@@ -256,7 +256,7 @@ def _by_captum(
 ) -> dict[int, _Measured]:
     """Captum's Gauss–Legendre rule at every count, by its public interface."""
     # Captum takes seconds to import, which other curves should not wait for.
-    from xdnn_core.attribution.captum_reference import captum_attribution
+    from xdnn_core.attribution.captum import captum_attribution
 
     found = {}
     for n in counts:

@@ -24,17 +24,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from xdnn_core.assets import RESULTS
-from xdnn_core.bench.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
+from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
 from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
-from xdnn_core.homogeneity import remove_biases
+from xdnn_core.homogeneity.inspection import remove_biases
+from xdnn_core.io import RESULTS
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.zoo import load_model
 from xdnn_core.priors.loss import attribution_prior_loss
 from xdnn_core.priors.methods import parse_method
-from xdnn_core.wording import duration
+from xdnn_core.text import duration
 
 STORED: Final = RESULTS / "cost.parquet"
 PRIORS: Final = (

@@ -18,8 +18,8 @@ from typing import Final
 import pandas as pd
 from tqdm import tqdm
 
-from xdnn_core.data.cohort import Cohort
-from xdnn_core.data.cohorts import load_cohort
+from xdnn_core.data.cohorts.cohort import Cohort
+from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.figure1_differences import FIGURE_METHODS

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from xdnn_core.data.cohort import Cohort
-from xdnn_core.data.splitting import split_sizes
+from xdnn_core.data.cohorts.cohort import Cohort
+from xdnn_core.data.cohorts.splitting import split_sizes
 from xdnn_core.experiments.figure1_differences import (
     FIGURE_METHODS,
     PAPER,

@@ -21,7 +21,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.assets import RESULTS
 from xdnn_core.device import full_float32
 from xdnn_core.experiments.image_runs import (
     ImageRun,
@@ -31,6 +30,7 @@ from xdnn_core.experiments.image_runs import (
     run_over_images,
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
+from xdnn_core.io import RESULTS
 
 ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 STORED: Final = RESULTS / "figure2.parquet"

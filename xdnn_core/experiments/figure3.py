@@ -19,7 +19,6 @@ from typing import Any, Final
 import pandas as pd
 from PIL import Image
 
-from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.experiments.convergence import COUNTS, measure_convergence
@@ -31,6 +30,7 @@ from xdnn_core.experiments.image_runs import (
     run_over_images,
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
+from xdnn_core.io import RESULTS
 from xdnn_core.models.zoo import PretrainedModel
 
 # The paper's and Captum's rule, and the app's default.

@@ -22,11 +22,11 @@ from torch import nn
 
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.blocks import BlockFolder, run_blocks
+from xdnn_core.experiments.protocol import BlockFolder, run_blocks
 from xdnn_core.experiments.provenance import Provenance, provenance
+from xdnn_core.experiments.workers import Worker, join_workers
 from xdnn_core.models.catalogue import EMBEDDED, IMAGENET_CLASSES
 from xdnn_core.models.zoo import PretrainedModel, load_model, load_model_file
-from xdnn_core.processes import Worker, join_workers
 
 STEPS: Final = 128  # Gauss–Legendre points of Integrated Gradients, as in the paper
 _WORDNET_ID: Final = re.compile(r"n\d{8}")

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import torch
 
 from xdnn_core.errors import UserError
-from xdnn_core.files import replacing
+from xdnn_core.io import atomic_write
 
 _SUMMARY: Final = b"xdnn"
 _COMMAND: Final = b"xdnn_command"
@@ -129,9 +129,9 @@ def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> N
     table = pa.Table.from_pandas(rows, preserve_index=False)
     ours = {_SUMMARY: text.encode(), _COMMAND: command.encode()}
     metadata = {**(table.schema.metadata or {}), **ours}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
-    with replacing(path.with_suffix(".json")) as temporary:
+    with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

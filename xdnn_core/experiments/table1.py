@@ -22,12 +22,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from xdnn_core.assets import RESULTS
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
 from xdnn_core.axioms.network_methods import NetworkSettings
 from xdnn_core.axioms.table import TRIALS, Cell, grid_text, try_axioms
 from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.io import RESULTS
 
 STORED: Final = {
     without: RESULTS / f"table1{'-without-biases' if without else ''}.parquet"

@@ -22,12 +22,12 @@ from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.loaded import NetworkCell, try_network
 from xdnn_core.axioms.network_methods import NetworkSettings, method_title
 from xdnn_core.axioms.table import grid_text
-from xdnn_core.comparison import named_target
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.uploads import read_photo_file
+from xdnn_core.experiments.comparison import named_target
 from xdnn_core.experiments.provenance import Provenance, provenance, save_result
 from xdnn_core.models.zoo import PretrainedModel, load_model
-from xdnn_core.wording import percent
+from xdnn_core.text import percent
 
 REFERENCES: Final = 8  # photographs of the gallery, for Expected Gradients
 

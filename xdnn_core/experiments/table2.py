@@ -20,7 +20,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.ledger import bias_attribution
@@ -37,8 +36,9 @@ from xdnn_core.experiments.image_runs import (
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 from xdnn_core.experiments.table2_summary import BiasCost, PairRow, Table2, describe, summarise
-from xdnn_core.metrics.agreement import half_distance
+from xdnn_core.io import RESULTS
 from xdnn_core.metrics.classification import Difference, PairedAccuracy
+from xdnn_core.metrics.distance import half_distance
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table2.parquet"

@@ -20,7 +20,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xdnn_core.assets import RESULTS
 from xdnn_core.attribution.expected import expected_gradients
 from xdnn_core.attribution.gradients import gradient, input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
@@ -37,6 +36,7 @@ from xdnn_core.experiments.image_runs import (
 )
 from xdnn_core.experiments.provenance import Provenance, load_result, save_result
 from xdnn_core.experiments.table3_summary import Table3, describe, qualities_of, summarise
+from xdnn_core.io import RESULTS
 from xdnn_core.metrics.masking import (
     MASKING_METRICS,
     masking_curve,

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xdnn_core.checks import check_inputs
 from xdnn_core.errors import UserError
+from xdnn_core.homogeneity.checks import check_inputs
 
 Order = Literal["positive", "negative", "absolute"]
 Score = Literal["logit", "top1", "confidence"]

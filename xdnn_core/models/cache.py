@@ -15,13 +15,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import platformdirs
 from safetensors.torch import save as to_safetensors
 
-from xdnn_core.files import replacing
+from xdnn_core.data.download import (
+    DownloadError,
+    Progress,
+    cache_folder,
+    discard,
+    download,
+    one_at_a_time,
+)
+from xdnn_core.io import atomic_write
 from xdnn_core.models.architectures import Network, architecture_of
-from xdnn_core.models.download import DownloadError, Progress, discard, download, one_at_a_time
-from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
+from xdnn_core.models.states import (
+    MAX_CHECKPOINT_BYTES,
+    CheckpointError,
+    network_from_state,
+    read_bytes,
+    read_state,
+)
 
 _CHUNK_BYTES: Final = 2**20
 
@@ -59,12 +71,6 @@ class RemoteWeights:
         return f"{(os.environ.get('XDNN_MODELS_URL') or self.base).rstrip('/')}/{self.file}"
 
 
-def cache_folder() -> Path:
-    """Folder for downloads: ``XDNN_CACHE``, else the user's cache folder."""
-    named = os.environ.get("XDNN_CACHE")
-    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("xdnn"))
-
-
 def cached_file(name: str) -> Path | None:
     """The weights of a downloaded model, None where they are not there."""
     weights = _weights_file(name)
@@ -96,7 +102,7 @@ def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> Netw
         part = weights.with_suffix(".part")
         with one_at_a_time(part, progress):
             if cached_file(remote.name) is None:
-                download(remote.url, part, progress)
+                download(remote.url, part, progress, MAX_CHECKPOINT_BYTES)
                 _install(remote, part, weights)
     return _read_checked(remote, weights)
 
@@ -133,9 +139,9 @@ def _install(remote: RemoteWeights, part: Path, weights: Path) -> None:
     }
     try:
         _record_file(weights).unlink(missing_ok=True)
-        with replacing(weights) as temporary:
+        with atomic_write(weights) as temporary:
             temporary.write_bytes(data)
-        with replacing(_record_file(weights)) as temporary:
+        with atomic_write(_record_file(weights)) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     except OSError as error:
         raise DownloadError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from xdnn_core import assets
+from xdnn_core import io
 from xdnn_core.errors import UserError
 from xdnn_core.models.cache import RemoteWeights, cached_file
 from xdnn_core.models.checkpoints import describe_file, recipe_in_words
@@ -128,7 +128,7 @@ def available_models() -> list[ModelCard]:
 
 def _embedded_card(name: str, title: str, is_xdnn: bool) -> ModelCard:
     """Card of an embedded model, from its header where the file is there."""
-    path = assets.WEIGHTS / f"{name}.safetensors"
+    path = io.WEIGHTS / f"{name}.safetensors"
     found = describe_file(path)
     return ModelCard(
         name=name,

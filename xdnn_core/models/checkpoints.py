@@ -12,7 +12,7 @@ from safetensors.torch import save as to_safetensors
 
 from xdnn_core.data.preprocessing import FITS, Fit, Preprocessing
 from xdnn_core.errors import UserError
-from xdnn_core.files import replacing
+from xdnn_core.io import atomic_write
 from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.architectures import Network, architecture_of
 from xdnn_core.models.states import (
@@ -119,7 +119,7 @@ def save_embedded(
         "top1": f"{top1:.2f}",
         "top5": f"{top5:.2f}",
     }
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_bytes(to_safetensors(tensors, header))
 
 

@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xdnn_core import assets
+from xdnn_core import io
+from xdnn_core.data.download import NoConnectionError, Progress
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import default_device, resolve_device
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity import remove_biases
+from xdnn_core.homogeneity.inspection import remove_biases
 from xdnn_core.models.architectures import Network
 from xdnn_core.models.cache import load_remote
 from xdnn_core.models.catalogue import (
@@ -37,7 +38,6 @@ from xdnn_core.models.checkpoints import (
     read_embedded,
     recipe_in_words,
 )
-from xdnn_core.models.download import NoConnectionError, Progress
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 
 __all__ = ["ModelCard", "PretrainedModel", "available_models", "load_model", "load_model_file"]
@@ -130,11 +130,11 @@ def load_model(
     place = _check_place(device, dtype)
     network: Network
     if name in (entry[0] for entry in EMBEDDED):
-        path = assets.WEIGHTS / f"{name}.safetensors"
+        path = io.WEIGHTS / f"{name}.safetensors"
         if not path.is_file():
             raise CheckpointError(
                 f"{path} is missing",
-                "get it from the project again or make it with `python -m xdnn_core train`",
+                "get it from the project again or make it with `python -m tools.training`",
             )
         network, description = read_embedded(path)
         classes, preprocessing = list(description.classes), description.preprocessing
@@ -236,7 +236,9 @@ def _imagenet_classes(logits: int) -> list[str]:
     """ImageNet's class names, or numbers for a network with another number of classes."""
     if logits != IMAGENET_CLASSES:
         return [str(i) for i in range(logits)]
-    from xdnn_core.vision import torchvision  # here, since it takes seconds to import
+    from xdnn_core.models.torchvision_import import (
+        torchvision,  # here, since it takes seconds to import
+    )
 
     return list(torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
 

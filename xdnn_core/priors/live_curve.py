@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.special import stdtrit
 
-from xdnn_core.data.cohort import Column
+from xdnn_core.data.cohorts.cohort import Column
 from xdnn_core.priors.ensemble import EnsembleConfig, EpochRecord, PriorEnsemble, ShouldStop
 from xdnn_core.priors.live_state import TOP_FEATURES, LiveConfig, MethodCurve, TopFeature
 from xdnn_core.priors.methods import PriorMethod

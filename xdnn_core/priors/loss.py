@@ -24,8 +24,8 @@ from xdnn_core.attribution.target import (
     read_target,
     select_target,
 )
-from xdnn_core.checks import check_differentiable, check_inputs, usable
 from xdnn_core.device import full_float32
+from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, usable
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.penalties import find_penalty
 from xdnn_core.priors.sampling import PathDraws

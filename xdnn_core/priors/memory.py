@@ -6,7 +6,7 @@ import threading
 
 import torch
 
-from xdnn_core.data.splitting import SPLIT_ROWS
+from xdnn_core.data.cohorts.splitting import SPLIT_ROWS
 from xdnn_core.device import free_memory, memory_budget
 from xdnn_core.errors import UserError
 from xdnn_core.models.mlp import MLPConfig

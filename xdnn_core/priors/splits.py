@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from xdnn_core.data.cohort import Cohort
-from xdnn_core.data.splitting import Split, split_cohort
+from xdnn_core.data.cohorts.cohort import Cohort
+from xdnn_core.data.cohorts.splitting import Split, split_cohort
 from xdnn_core.priors.stack import padded
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from xdnn_core.data.cohort import Cohort
+from xdnn_core.data.cohorts.cohort import Cohort
 from xdnn_core.device import resolve_device, usable_cores
 from xdnn_core.errors import UserError
-from xdnn_core.files import claim_folder, replacing
+from xdnn_core.io import atomic_write, claim_folder
 from xdnn_core.models.mlp import MLPConfig
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.sweep_cells import Cell, SweepConfig, train_cells
@@ -109,7 +109,7 @@ def run_sweep(
     with closing(train_cells(cohort, missing, config, chosen, workers)) as trained:
         for cell, frame in trained:
             if folder is not None:
-                with replacing(folder / cell.file_name) as temporary:
+                with atomic_write(folder / cell.file_name) as temporary:
                     frame.to_parquet(temporary, index=False)
             results[cell] = frame
             done += _cost(cell, cohort, config)

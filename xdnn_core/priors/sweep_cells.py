@@ -10,7 +10,7 @@ from threading import Event
 import pandas as pd
 import torch
 
-from xdnn_core.data.cohort import Cohort
+from xdnn_core.data.cohorts.cohort import Cohort
 from xdnn_core.device import compute_on_one_core
 from xdnn_core.models.mlp import PAPER_HIDDEN
 from xdnn_core.priors.ensemble import EnsembleConfig, PriorEnsemble

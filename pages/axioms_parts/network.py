@@ -1,0 +1,161 @@
+"""Table 1 on one network and one photograph: chosen as on Compare, tried when asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.axioms_parts.detail import draw_detail, facts_of
+from pages.axioms_parts.downloads import draw_downloads
+from pages.axioms_parts.table import cell_key, draw_table, how_often
+from pages.axioms_parts.work import NetworkWork, ask, is_asked
+from pages.common.address import choice
+from pages.common.choices import choose_class, choose_pair
+from pages.common.errors import for_screen
+from pages.common.jobs import predictions
+from pages.common.networks import store
+from pages.common.page import current_theme
+from pages.common.photo import choose_photo
+from xdnn_core.axioms.experiments import AXIOMS
+from xdnn_core.axioms.loaded import NetworkCell, gradient_calls
+from xdnn_core.axioms.network_experiments import ROUNDING
+from xdnn_core.axioms.network_methods import NetworkSettings
+from xdnn_core.errors import UserError
+from xdnn_core.experiments.comparison import fast_method
+from xdnn_core.experiments.table1_network import NetworkTable1
+from xdnn_core.figures.panels import network_name
+from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.text import percent
+
+_WITHOUT = "without biases"
+_WITH = "with biases"
+
+
+def draw_network_view(body: DeltaGenerator) -> None:
+    """Draw the choice, the answer, the table and the chosen cell into a place."""
+    with body:
+        photo = choose_photo()
+        toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    answer, working, rest = body.container(), body.container(), body.container()
+    with toolbar:
+        pair = choose_pair()
+    try:
+        with working:
+            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
+    except UserError as error:
+        answer.error(for_screen(error), icon=":material/cloud_off:")
+        return
+    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
+    with toolbar:
+        model = models[_choose_biases()]
+        target = choose_class(models[0].classes, predictions(models, inputs, photo.digest))
+        work = NetworkWork(model, photo, target, _choose_settings())
+        table = work.found()
+        st.button(
+            "Try the axioms",
+            icon=":material/play_arrow:",
+            type="primary",
+            disabled=table is not None or is_asked(work.key),
+            on_click=ask,
+            args=(work.key,),
+        )
+    if table is not None:
+        with toolbar:
+            draw_downloads(table, table.cells, f"table1-{model.name}")
+        with answer:
+            st.markdown(_answer(model, table))
+        with rest:
+            _draw(table)
+        return
+    answer.markdown(_promise(work))
+    if is_asked(work.key):
+        with working:
+            work.run()
+
+
+def _choose_biases() -> int:
+    """Draw which network of the pair; returns its place."""
+    chosen = st.segmented_control(
+        "Network",
+        default=_WITH,
+        required=True,
+        **choice("biases", [_WITH, _WITHOUT]),
+    )
+    return [_WITH, _WITHOUT].index(chosen)
+
+
+def _choose_settings() -> NetworkSettings:
+    """Draw how many gradient calls the methods that take several get."""
+    with st.popover("Calls", icon=":material/tune:"):
+        steps = st.select_slider(
+            "Calls of Integrated Gradients",
+            value=NetworkSettings.steps,
+            **choice("axiom_steps", [2, 4, 8, 16, 32, 64, 128]),
+        )
+        samples = st.select_slider(
+            "Samples of Expected Gradients",
+            value=NetworkSettings.samples,
+            **choice("axiom_samples", [1, 2, 4, 8, 16, 32]),
+        )
+    return NetworkSettings(steps=steps, samples=samples)
+
+
+def _promise(work: NetworkWork) -> str:
+    """What the button will do."""
+    calls = gradient_calls(work.model.is_xdnn, work.settings)
+    return (
+        f"Not tried yet on **{network_name(work.model)}** with this photograph: every method and "
+        f"axiom, in float64, takes {calls:,} gradient calls."
+    )
+
+
+def _answer(model: PretrainedModel, table: NetworkTable1) -> str:
+    """The sentence that matters: what one gradient does on this network, and what many do."""
+    methods = (fast_method(model), "integrated_gradients")
+    said = ". ".join(_violations(table, method) for method in methods)
+    return f"**{network_name(model)}.** {said}."
+
+
+def _violations(table: NetworkTable1, method: str) -> str:
+    """Which axioms a method violates on this network."""
+    own = [table.cell(method, axiom) for axiom in AXIOMS]
+    failed = [f"**{AXIOMS[cell.axiom].title}**" for cell in own if not cell.holds]
+    if failed:
+        return f"{table.titles[method]}: refuted are {' and '.join(failed)}"
+    return f"{table.titles[method]}: **none** of the {len(own)} axioms is refuted"
+
+
+def _draw(table: NetworkTable1) -> None:
+    """The table, the chosen cell, how it was tried."""
+    theme = current_theme()
+    notes = {cell_key(cell): _note(cell) for cell in table.cells}
+    chosen = draw_table(table.titles, table.cells, notes, theme)
+    assert isinstance(chosen, NetworkCell)
+    allowed = percent(chosen.tolerance) if chosen.tolerance else "none"
+    what = "Counter-example" if not chosen.holds else "Nearest to a violation"
+    draw_detail(
+        chosen,
+        table.titles[chosen.method],
+        f"{what}, the worst of {chosen.trials}" if chosen.trials > 1 else what,
+        facts_of(chosen, _TRIED.get(chosen.axiom, "Tried"), {"Allowed": allowed}),
+        theme,
+    )
+    st.caption(
+        f"Tried on {table.provenance.hardware}: class {table.class_name}, float64. "
+        f"`{table.provenance.command}`. Below a verdict: how far the axiom is off, relative to the "
+        f"sum of all |attributions|. Allowed is rounding, {percent(ROUNDING)}; for completeness "
+        "and homogeneity of Integrated Gradients its estimated error. One photograph can refute "
+        "an axiom, not prove it. Its pixels are moved by a thousandth of their contrast, so that "
+        "no two tie in max pooling, where F has no gradient. Expected Gradients draws anew in "
+        "every run."
+    )
+
+
+_TRIED = {"sensitivity_a": "Regions", "homogeneity": "Factors α"}
+
+
+def _note(cell: NetworkCell) -> str:
+    """How far it is off; Sensitivity (a) is violated or not, so in how many regions."""
+    if cell.axiom == "sensitivity_a":
+        return how_often(cell)
+    return f"{'within' if cell.holds else 'by'} {percent(cell.worst)}"

@@ -1,0 +1,59 @@
+"""The networks of a page: which pairs there are, loaded once a server."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.common.progress import download_progress
+
+if TYPE_CHECKING:
+    from xdnn_core.models.zoo import PretrainedModel
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Names of a regular network and its X-network, to be compared."""
+
+    regular: str
+    x: str
+
+
+# By title; the title stands in the address.
+PAIRS = {
+    "Caltech-101": Pair("alexnet-caltech101", "xalexnet-caltech101"),
+    "ImageNet": Pair("alexnet-imagenet", "xalexnet-imagenet"),
+    "ImageNet, VGG16": Pair("vgg16-imagenet", "xvgg16-imagenet"),
+    "ImageNet, ResNet-50": Pair("fixup_resnet50-imagenet", "xfixup_resnet50-imagenet"),
+    "ImageNet, torchvision": Pair("alexnet-torchvision", "alexnet-torchvision-without-biases"),
+}
+
+
+class NetworkStore:
+    """Networks by name; each is loaded once, whoever asks first."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, PretrainedModel] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, name: str, visible: bool = False) -> PretrainedModel:
+        """Return a network, loading it first; `visible` shows a download's progress."""
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            if name not in self._models:
+                from xdnn_core.models.zoo import load_model
+
+                progress = download_progress(name) if visible else None
+                self._models[name] = load_model(name, progress=progress)
+            return self._models[name]
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> NetworkStore:
+    """The server's one store of networks."""
+    return NetworkStore()

@@ -1,0 +1,130 @@
+"""Choose the photograph: gallery, own file, or camera. All pages that attribute an image use it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from pages.common.address import read
+from pages.common.errors import for_screen
+from pages.common.gallery_strip import gallery_strip
+from xdnn_core.data.gallery import gallery, gallery_problems
+from xdnn_core.data.uploads import MAX_MEGABYTES, UploadError, read_photo
+
+FIRST = "camera"
+OWN = "own"  # in the address: a photograph of the user's own, which no link can carry
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The photograph of the page.
+
+    Attributes
+    ----------
+    image
+        RGB, upright.
+    key
+        Key in the gallery; None for the user's own.
+    title
+        What to call it.
+    digest
+        Names its pixels.
+    """
+
+    image: Image.Image
+    key: str | None
+    title: str
+    digest: str
+
+
+def choose_photo() -> Photo:
+    """Draw the choice and return the photograph; the last good one where another fails."""
+    strip, own = st.columns([1, 0.22], vertical_alignment="center", wrap=True)
+    with own, st.container(horizontal=True, gap="small"):
+        _own_photo()
+    problems = gallery_problems()
+    with strip:
+        current = st.session_state.get("photo") or _from_address(problems)
+        picked = gallery_strip(current.key, problems)
+    if picked and picked != current.key:
+        chosen = _opened(picked, problems)
+        if chosen is not None:
+            current = chosen
+            st.session_state["class"] = None
+    for problem in dict.fromkeys(problems):
+        st.caption(for_screen(problem))
+    st.session_state["photo"] = current
+    st.query_params["image"] = current.key or OWN
+    return current
+
+
+def _from_address(problems: list[str]) -> Photo:
+    """The photograph the link names, else the first of the gallery that opens."""
+    keys = [item.key for item in gallery()]
+    wanted = [key for key in (read("image", keys.__contains__), FIRST) if key in keys]
+    for key in dict.fromkeys(wanted + keys):
+        photo = _opened(key, problems)
+        if photo is not None:
+            return photo
+    sentences = ["No photograph of the gallery can be shown.", *map(for_screen, problems)]
+    st.error("\n\n".join(sentences))
+    st.stop()
+
+
+def _opened(key: str, problems: list[str]) -> Photo | None:
+    """A photograph of the gallery; None, with a sentence more, where it fails by now."""
+    try:
+        return _open(key)
+    except UploadError as error:
+        problems.append(f"{key.removeprefix('own/')} cannot be shown: {error}")
+        return None
+
+
+# A photograph of the user's folder may take 16 MB.
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _open(key: str) -> Photo:
+    """Decode a photograph of the gallery."""
+    item = next((item for item in gallery() if item.key == key), None)
+    if item is None:
+        raise UploadError("It is no longer in the gallery; choose another.")
+    return _photo(item.open(), key, item.title)
+
+
+def _photo(image: Image.Image, key: str | None, title: str) -> Photo:
+    digest = hashlib.sha256(image.tobytes()).hexdigest()[:16]
+    return Photo(image, key, title, digest)
+
+
+def _own_photo() -> None:
+    """Upload and camera; a new file replaces the photograph once."""
+    with st.popover("Your photo", icon=":material/upload:", width="stretch"):
+        uploaded = st.file_uploader(
+            f"JPEG, PNG or WebP, up to {MAX_MEGABYTES} MB",
+            type=["jpg", "jpeg", "png", "webp"],
+            max_upload_size=MAX_MEGABYTES,
+            key="upload",
+        )
+        _take(uploaded, "upload")
+        if st.toggle("Use the camera", key="camera_on"):
+            _take(st.camera_input("Take a photo", key="camera"), "camera")
+
+
+def _take(given: UploadedFile | None, place: str) -> None:
+    """Read a new file; what is wrong with it is said below it, as long as it is there."""
+    seen, problem = st.session_state.get(f"photo_file_{place}", (None, None))
+    identity = None if given is None else given.file_id
+    if identity != seen:
+        problem = None
+        if given is not None:
+            try:
+                st.session_state["photo"] = _photo(read_photo(given.getvalue()), None, "Your photo")
+                st.session_state["class"] = None
+            except UploadError as error:
+                problem = str(error)
+        st.session_state[f"photo_file_{place}"] = identity, problem
+    if problem:
+        st.warning(for_screen(problem), icon=":material/image_not_supported:")

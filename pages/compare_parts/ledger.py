@@ -1,0 +1,70 @@
+"""The ledger of the regular network's logit on Compare: the biases' map and the way from 0."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.common.page import Theme
+from pages.common.terms import explain
+from pages.common.theme import CONFIG, colour, figure
+from pages.compare_parts.panel import draw_panel
+from pages.compare_parts.work import Found
+from xdnn_core.attribution.ledger import Ledger
+from xdnn_core.figures.ledger import biases_caption, waterfall
+from xdnn_core.figures.panels import Panel, network_name
+from xdnn_core.text import signed
+
+_BAR = 25  # pixels
+
+
+def draw_ledger(found: Found, panel: Panel, theme: Theme, class_name: str) -> None:
+    """Draw the biases' map beside the waterfall."""
+    regular, x_network = (network_name(model) for model in found.work.models)
+    ledger, of_x = (one.ledger for one in found.comparisons)
+    left, right = st.columns([1, 2], border=True, wrap=True)
+    with left.container(gap="xsmall"):
+        explain("biases", label=panel.heading, key=f"why_{panel.key}")
+        below = draw_panel(panel, theme, f"{panel.title} of {panel.network} for {class_name}")
+        below.caption(biases_caption(found.comparisons[0].fast.values, panel.values))
+    with right.container(gap="xsmall"):
+        explain("ledger", label=f"{regular} · From 0 to the logit", key="why_ledger")
+        st.plotly_chart(
+            _waterfall(ledger, theme), key="ledger", config=CONFIG,
+            alt=f"What pixels and biases of {regular} put into its logit for {class_name}",
+        )  # fmt: skip
+        st.caption(
+            f"{x_network} has no biases: its pixels hold the whole logit, "
+            f"{signed(float(of_x.outputs[0]))}."
+        )
+
+
+def _waterfall(ledger: Ledger, theme: Theme) -> go.Figure:
+    """Bars from 0 to the logit, each beginning where the one above it ends."""
+    steps, logit = waterfall(ledger), float(ledger.outputs[0])
+    at_zero = float(ledger.baseline_outputs[0])
+    made = figure(
+        "", 84 + _BAR * (len(steps) + 1), showlegend=False, hovermode="closest",
+        margin={"l": 100, "r": 40, "t": 24, "b": 40},
+    )  # fmt: skip
+    inks = [colour("orange" if step.value > 0 else "blue", theme) for step in steps]
+    made.add_bar(
+        orientation="h",
+        y=[*(step.label for step in steps), "Logit"],
+        base=[*(step.start for step in steps), 0.0],
+        x=[*(step.value for step in steps), logit],
+        marker={"color": [*inks, colour("grey", theme)], "line": {"width": 0}},
+        text=[signed(value) for value in (*(step.value for step in steps), logit)],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[*(step.detail for step in steps), "F(x)"],
+        hovertemplate="%{y}, %{customdata}: %{text}<extra></extra>",
+    )
+    made.add_vline(
+        at_zero, line={"dash": "dot", "width": 1.5, "color": colour("grey", theme)},
+        annotation={"text": f"F(0) {signed(at_zero)}, the mean image", "yanchor": "bottom"},
+        annotation_position="top",
+    )  # fmt: skip
+    made.update_yaxes(autorange="reversed", ticks="")
+    made.update_xaxes(title="logits", zeroline=True)
+    return made

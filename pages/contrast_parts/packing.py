@@ -1,0 +1,209 @@
+"""A sweep's maps as bytes, small enough to be sent to a browser once and drawn there.
+
+A byte q stands for the value sign(q) (q/127)² range. The square keeps small values apart: the
+largest value of a map is several times the end of its colour scale, and with even steps most codes
+would be spent on colours that are clipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from pages.contrast_parts.curves import ContrastCurves, contrast_curves
+from xdnn_core.attribution.contrast_sweep import RaySweep, ray_sweep
+from xdnn_core.attribution.path import Progress
+from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.experiments.comparison import Prediction
+from xdnn_core.figures.rendering import Scale, Theme, colourise, light_blur, shared_scale
+from xdnn_core.models.zoo import PretrainedModel
+
+LARGEST_CODE = 127
+
+
+@dataclass(frozen=True)
+class PackedMaps:
+    """One attribution at every contrast, blurred for display, per cent of the logit at α = 1.
+
+    Attributes
+    ----------
+    codes
+        (S, H, W), int8; (1, H, W) where the maps of all stops are multiples of one.
+    ranges
+        |value| of the largest code at every stop, (S,).
+    limits
+        The end of a colour scale of its own at every stop, (S,); see `rendering.shared_scale`.
+    """
+
+    codes: np.ndarray
+    ranges: np.ndarray
+    limits: np.ndarray
+
+    def values(self, stop: int) -> np.ndarray:
+        """The map at a stop, (H, W), as the browser reads it."""
+        share = self.codes[min(stop, len(self.codes) - 1)] / LARGEST_CODE  # (H, W)
+        return np.sign(share) * share**2 * self.ranges[stop]
+
+
+@dataclass(frozen=True)
+class NetworkMaps:
+    """Both attributions of one network at every contrast; one object where they are equal."""
+
+    fast: PackedMaps
+    integrated: PackedMaps
+
+    @property
+    def pair(self) -> tuple[PackedMaps, PackedMaps]:
+        """Single-gradient attribution and Integrated Gradients."""
+        return self.fast, self.integrated
+
+
+def pack_maps(maps: np.ndarray) -> PackedMaps:
+    """Pack maps (S, H, W) that differ from stop to stop."""
+    packed = [_pack(light_blur(one)) for one in maps]
+    codes, ranges, limits = zip(*packed, strict=True)
+    return PackedMaps(np.stack(codes), np.array(ranges), np.array(limits))
+
+
+def pack_multiples(pixels: np.ndarray, factors: np.ndarray) -> PackedMaps:
+    """Pack the multiples of one map (H, W) by the factors (S,) as a single map."""
+    codes, largest, limit = _pack(light_blur(pixels))
+    return PackedMaps(codes[None], factors * largest, factors * limit)
+
+
+def _pack(pixels: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Codes of a map (H, W), the |value| of the largest code, and the end of its colour scale."""
+    largest = float(np.abs(pixels).max())
+    share = pixels / largest if largest else pixels
+    codes = np.sign(share) * np.sqrt(np.abs(share)) * LARGEST_CODE
+    return codes.round().astype(np.int8), largest, shared_scale([pixels]).limit
+
+
+def pack_sweep(sweep: RaySweep) -> NetworkMaps:
+    """Pack the maps of a sweep, in per cent of the target logit at α = 1."""
+    unit = 100 / abs(sweep.output_at_one) if sweep.output_at_one else 1.0
+    integrated = sweep.integrated.numpy() * unit  # (S, H, W)
+    if sweep.route == "scaling":
+        packed = pack_multiples(integrated[sweep.at_one], sweep.stops.numpy())
+        return NetworkMaps(fast=packed, integrated=packed)
+    return NetworkMaps(pack_maps(sweep.fast.numpy() * unit), pack_maps(integrated))
+
+
+def palette_table(theme: Theme) -> np.ndarray:
+    """The palette as a table from −1 to 1, (2 · 127 + 1, 3), uint8; its middle row is zero."""
+    places = np.linspace(-1, 1, 2 * LARGEST_CODE + 1)
+    return colourise(places[None], 1.0, theme)[0]
+
+
+@dataclass(frozen=True)
+class NetworkContrast:
+    """What the Contrast page shows of one network; a fifth of its sweep's memory.
+
+    Attributes
+    ----------
+    stops
+        α, ascending.
+    at_one
+        Position of α = 1.
+    target
+        The class explained.
+    target_logits
+        F(αx), one a stop.
+    predictions
+        The top class at every stop, with its own logit and confidence.
+    curves
+        What is drawn against α.
+    maps
+        Both attributions.
+    gradient_calls, seconds
+        What the sweep cost.
+    """
+
+    stops: tuple[float, ...]
+    at_one: int
+    target: int
+    target_logits: tuple[float, ...]
+    predictions: tuple[Prediction, ...]
+    curves: ContrastCurves
+    maps: NetworkMaps
+    gradient_calls: int
+    seconds: float
+
+
+def measure_contrast(
+    model: PretrainedModel,
+    inputs: Tensor,
+    target: int,
+    cells: int,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+) -> NetworkContrast:
+    """Sweep one network over all contrasts of an image (1, 3, H, W) and keep what is shown.
+
+    Parameters
+    ----------
+    model
+        From `load_model`.
+    inputs
+        The normalised image.
+    target
+        Class index.
+    cells
+        Gradient calls from α = 0 to 1, see `ray_sweep`.
+    chunk
+        Rows a gradient call; None chooses by the memory budget.
+    progress
+        Called with (points done, points); may raise to cancel.
+
+    Returns
+    -------
+    NetworkContrast
+    """
+    x = inputs.to(next(model.network.parameters()))
+    sweep = ray_sweep(model.network, x, target, cells=cells, chunk=chunk, progress=progress)
+    return NetworkContrast(
+        stops=tuple(sweep.stops.tolist()),
+        at_one=sweep.at_one,
+        target=target,
+        target_logits=tuple(sweep.target_logits.tolist()),
+        predictions=_predictions(model, sweep),
+        curves=contrast_curves(sweep),
+        maps=pack_sweep(sweep),
+        gradient_calls=sweep.gradient_calls,
+        seconds=sweep.seconds,
+    )
+
+
+def _predictions(model: PretrainedModel, sweep: RaySweep) -> tuple[Prediction, ...]:
+    confidences = sweep.logits.double().softmax(dim=1)  # (S, K)
+    return tuple(
+        Prediction(top, model.classes[top], float(logits[top]), float(row[top]))
+        for top, logits, row in zip(
+            sweep.top_class.tolist(), sweep.logits, confidences, strict=True
+        )
+    )
+
+
+def scale_at_one(contrasts: Sequence[NetworkContrast]) -> Scale:
+    """The colour scale that all maps share at α = 1."""
+    return shared_scale(
+        [packed.values(one.at_one) for one in contrasts for packed in one.maps.pair]
+    )
+
+
+def nearest_stop(stops: Sequence[float], alpha: float) -> int:
+    """Position of the stop closest to a contrast."""
+    return int(np.abs(np.array(stops) - alpha).argmin())
+
+
+def mean_colour(preprocessing: Preprocessing) -> tuple[float, float, float]:
+    """The colour of the zero baseline, 0 to 255 a channel.
+
+    A normalised image times α looks like mean + α (pixel − mean), so that drawing it takes
+    nothing but the photograph and this.
+    """
+    red, green, blue = (255 * mean for mean in preprocessing.mean)
+    return red, green, blue

@@ -1,0 +1,29 @@
+"""The sentence of Contrast, made of the numbers that stand beside it."""
+
+from __future__ import annotations
+
+from pages.contrast_parts.packing import NetworkContrast, nearest_stop
+
+
+def what_contrast_changes(name: str, is_xdnn: bool, contrast: NetworkContrast) -> str:
+    """Where the prediction changes, and how far Input×Gradient turns."""
+    curves = contrast.curves
+    if curves.never_changes:
+        ending = "; its attributions only scale." if is_xdnn else "."
+        contrasts = sum(stop > 0 for stop in contrast.stops)
+        return f"**{name}'s** prediction is the same at all {contrasts} contrasts above 0{ending}"
+    changes = [alpha for alpha in (curves.changes_below, curves.changes_above) if alpha is not None]
+    said = " and ".join(
+        f"at **α = {alpha:g}**, to {_class_at(contrast, alpha)}" for alpha in changes
+    )
+    half = nearest_stop(contrast.stops, 0.5)
+    return (
+        f"**{name}'s** prediction changes {said}; its Input×Gradient at α = "
+        f"{contrast.stops[half]:g} has a cosine of **{curves.fast_cosine[half]:.2f}** with that at "
+        "α = 1."
+    )
+
+
+def _class_at(contrast: NetworkContrast, alpha: float) -> str:
+    """The class predicted at a stop."""
+    return contrast.predictions[nearest_stop(contrast.stops, alpha)].name

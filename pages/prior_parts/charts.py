@@ -1,0 +1,236 @@
+"""The charts of Prior training, in ECharts: mounted once, then redrawn in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.common.page import Theme
+from pages.prior_parts.chart_data import ChartData, Trace
+from xdnn_core.priors.live_state import MethodCurve, TopFeature
+from xdnn_core.priors.methods import parse_method
+
+# Okabe and Ito's colours (grey in place of their yellow, which white swallows); the first of each
+# pair is for the light theme. A method has the same colour everywhere.
+_COLOURS: dict[str, tuple[str, str]] = {
+    "none": ("#1b2330", "#e8edf4"),
+    "none_without_bias": ("#8c8c8c", "#999999"),
+    "gradient": ("#cc79a7", "#cc79a7"),
+    "rrr": ("#e69f00", "#e69f00"),
+    "input_x_gradient": ("#009e73", "#009e73"),
+    "x_gradient": ("#d55e00", "#d55e00"),
+    "expected_gradients": ("#0072b2", "#3f9bd8"),
+    "integrated_gradients": ("#56b4e9", "#56b4e9"),
+}
+_INK = {"light": "#1b2330", "dark": "#e8edf4"}
+_LINE = {"light": "rgba(27, 35, 48, 0.45)", "dark": "rgba(232, 237, 244, 0.5)"}
+# Of the runs laid over the live one: dashes, then dots, then both.
+_DASHES: list[list[int]] = [[7, 4], [2, 3], [9, 3, 2, 3]]
+
+CSS = """
+<style>
+/* Three charts and the table, in as many rows as there is room for. */
+.st-key-prior_small > div { flex: 1 1 225px !important; min-width: 0; }
+.st-key-prior_small > div:last-child { flex: 1.3 1 300px !important; }
+.features, .tests { display: grid; gap: 2px 10px; font-size: 0.8rem;
+  font-variant-numeric: tabular-nums; align-items: center; }
+.features { grid-template-columns: minmax(0, 1fr) max-content max-content; }
+.features > div { position: relative; padding: 0 6px; border-radius: 3px; overflow: hidden;
+  white-space: nowrap; text-overflow: ellipsis; line-height: 1.32rem; }
+.features i { position: absolute; inset: 1px auto 1px 0; border-radius: 3px; opacity: 0.3; }
+.features div > span { position: relative; }
+.features > span, .tests > span { text-align: right; }
+.features .head, .tests .head { opacity: 0.65; font-size: 0.74rem; }
+.tests { line-height: 1.5rem; }
+.tests > div { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.tests b { display: inline-block; width: 10px; height: 10px; border-radius: 50%;
+  margin-right: 6px; }
+</style>
+"""
+
+
+def colour(method: str, theme: Theme) -> str:
+    """Colour of a method, by its key."""
+    return _COLOURS[parse_method(method).name][theme == "dark"]
+
+
+def draw_chart(
+    data: ChartData, names: Sequence[str], theme: Theme, *, key: str, height: int, alt: str,
+    legend: bool = False,
+) -> None:  # fmt: skip
+    """Draw curves against the epoch.
+
+    Parameters
+    ----------
+    data
+        From the core.
+    names
+        Of the runs: the live one, then those laid over it.
+    theme
+        Palette.
+    key, height, alt, legend
+        Of the chart; height in pixels.
+    """
+    series: list[dict[str, Any]] = []
+    shown: list[tuple[int, int]] = []  # run and place in `series` of every line
+    bands = sum(bool(trace.low) for trace in data.traces)
+    for trace in data.traces:
+        name = trace.title if trace.run == 0 else f"{trace.title} · {names[trace.run]}"
+        series += _band(trace, theme, bands) if trace.low else []
+        shown.append((trace.run, len(series)))
+        series.append(_line(trace, name, theme))
+    # The live run is drawn last, over the others; in legend and tooltip it comes first.
+    order = [number for _, number in sorted(shown)]
+    series.append(_marks(data, theme, labelled=legend))
+    option = _axes(data, legend) | {
+        "animation": False,
+        "grid": {
+            "left": 8, "right": 14, "top": 46 if legend else 12, "bottom": 4, "containLabel": True,
+        },
+        "legend": {
+            "show": legend, "type": "scroll", "top": 0, "left": 0, "selectedMode": False,
+            "itemWidth": 24, "itemGap": 16, "itemStyle": {"opacity": 0},  # dashes, no dots
+            "data": [series[number]["name"] for number in order if legend],
+        },
+        "tooltip": {
+            "trigger": "axis",
+            "confine": True,
+            "formatter": "<br>".join(
+                ["epoch {b0}", *(f"{{a{number}}}: {{c{number}}}" for number in order)]
+            ),
+        },
+        "series": series,
+    }  # fmt: skip
+    st.echarts_chart(option, key=key, height=height, renderer="svg", alt=alt)
+
+
+def _axes(data: ChartData, large: bool) -> dict[str, Any]:
+    """Epochs and values, with fewer labels on a small chart."""
+    label_every = data.label_every * (1 if large else 2)
+    return {
+        "xAxis": {
+            "type": "category",
+            "boundaryGap": False,
+            "data": [str(epoch) for epoch in data.epochs],
+            "axisTick": {"show": False},
+            "axisLabel": {"interval": label_every - 1, "hideOverlap": True},
+        },
+        "yAxis": {
+            "type": "value",
+            "min": data.axis.low, "max": data.axis.high, "interval": data.axis.step,
+            "axisLabel": {"hideOverlap": True},
+        },
+    }  # fmt: skip
+
+
+def _line(trace: Trace, name: str, theme: Theme) -> dict[str, Any]:
+    style: dict[str, Any] = {"width": 2.2 if trace.run == 0 else 1.4}
+    if trace.run:
+        style |= {"type": _DASHES[(trace.run - 1) % len(_DASHES)], "opacity": 0.85}
+    return {
+        "type": "line",
+        "name": name,
+        "data": list(trace.values),
+        "showSymbol": False,
+        "symbol": "circle",
+        "color": colour(trace.method, theme),
+        "lineStyle": style,
+        "z": 3 if trace.run == 0 else 2,
+        "silent": True,
+    }
+
+
+def _band(trace: Trace, theme: Theme, bands: int) -> list[dict[str, Any]]:
+    """Two stacked lines: an invisible one along the lower edge, and the band's height above it.
+
+    The more bands, the fainter each.
+    """
+    heights = [
+        None if low is None or high is None else high - low
+        for low, high in zip(trace.low, trace.high, strict=True)
+    ]
+    common = {
+        "type": "line", "name": "", "stack": f"band {trace.method}", "symbol": "none",
+        "stackStrategy": "all", "lineStyle": {"width": 0}, "silent": True, "z": 1,
+        "color": colour(trace.method, theme),
+    }  # fmt: skip
+    full = 0.16 if theme == "light" else 0.22
+    area = {"areaStyle": {"opacity": full * min(1, 2.5 / bands)}}
+    return [common | {"data": list(trace.low)}, common | area | {"data": heights}]
+
+
+def _marks(data: ChartData, theme: Theme, labelled: bool) -> dict[str, Any]:
+    """Vertical lines where λ changed, on a series without points."""
+    return {
+        "type": "line",
+        "name": "λ",
+        "data": [],
+        "silent": True,
+        "markLine": {
+            "silent": True,
+            "symbol": "none",
+            "lineStyle": {"color": _LINE[theme], "type": "solid", "width": 1},
+            "label": {
+                "show": labelled, "position": "end", "distance": [0, 3], "align": "left",
+                "color": _INK[theme], "fontSize": 12,
+            },
+            "data": [
+                {"xAxis": mark.position, "label": {"formatter": mark.label or " "}}
+                for mark in data.marks
+            ],
+        },
+    }  # fmt: skip
+
+
+def draw_features(features: Sequence[TopFeature], method: str, theme: Theme) -> None:
+    """Draw the features with the largest mean |attribution| as bars."""
+    largest = max((feature.value for feature in features), default=0.0) or 1.0
+    shade = colour(method, theme)
+    rows = "".join(
+        f'<div title="{escape(feature.title, quote=True)}">'
+        f'<i style="width:{100 * feature.value / largest:.1f}%;background:{shade}"></i>'
+        f"<span>{escape(feature.title)}</span></div>"
+        f"<span>{feature.value:.3g}</span><span>{100 * feature.share:.1f}\u00a0%</span>"
+        for feature in features
+    )
+    head = '<div class="head">feature</div>' + "".join(
+        f'<span class="head">{name}</span>' for name in ("mean", "share")
+    )
+    st.html(f'<div class="features">{head}{rows}</div>')
+
+
+def draw_tests(curves: Sequence[MethodCurve], revealed: bool, theme: Theme) -> None:
+    """Draw the ROC-AUC of every method at its best epoch as a table, of test rows if revealed."""
+    names = ["test"] * revealed + ["validation", "best epoch"]
+    head = "".join(f'<span class="head">{name}</span>' for name in names)
+    rows = "".join(_test_row(curve, revealed, theme) for curve in curves)
+    columns = f"grid-template-columns: minmax(0, 1fr) repeat({len(names)}, max-content)"
+    st.html(
+        f'<div class="tests" style="{columns}"><div class="head">method</div>{head}{rows}</div>'
+    )
+
+
+def _test_row(curve: MethodCurve, revealed: bool, theme: Theme) -> str:
+    return (
+        f'<div title="{escape(curve.title, quote=True)}">'
+        f'<b style="background:{colour(curve.method, theme)}"></b>{escape(curve.title)}</div>'
+        f"{f'<span>{_test_score(curve)}</span>' if revealed else ''}"
+        f"<span>{_number(curve.best_validation_auc, '.3f')}</span>"
+        f"<span>{_number(curve.best_epoch, '.0f')}</span>"
+    )
+
+
+def _test_score(curve: MethodCurve) -> str:
+    test = _number(curve.test_auc, ".3f")
+    if curve.test_band == curve.test_band:
+        test += f" ± {curve.test_band:.3f}"
+    if not curve.test_is_current and test != "–":
+        test = f'<span title="A later best epoch is yet to be tested.">{test} …</span>'
+    return test
+
+
+def _number(value: float, form: str) -> str:
+    return f"{value:{form}}" if value == value else "–"

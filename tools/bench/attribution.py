@@ -1,0 +1,307 @@
+"""Our attributions against Captum's, on the embedded pair in float32.
+
+    python -m tools.bench attribution
+
+Times are medians of calls made in turns, after a warm-up. Extra memory is the peak during the
+call above what was held before it, each in a process of its own. Captum is its public
+IntegratedGradients on the same network object. The number of graded steps is measured: the
+smallest from which on the error stays at or below that of Captum's 128 points, both against 2048
+graded points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from captum.attr import IntegratedGradients
+from torch import Tensor
+from tqdm import tqdm
+
+from tools.bench.report import (
+    Row,
+    add_common_arguments,
+    finish,
+    require_positive,
+    rows_table,
+)
+from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
+from xdnn_core.attribution.integrated import integrated_gradients
+from xdnn_core.attribution.target import Target
+from xdnn_core.data.gallery import gallery
+from xdnn_core.device import device_title, resolve_device
+from xdnn_core.errors import UserError
+from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
+from xdnn_core.metrics.distance import relative_l1
+from xdnn_core.models.zoo import PretrainedModel, load_model
+
+PLAIN, XDNN = "alexnet-caltech101", "xalexnet-caltech101"
+STEPS = 128
+BATCH = 16
+REFERENCE_STEPS = 2048
+CANDIDATE_STEPS = range(160, 40, -8)
+# Captum takes a batch of 16 with 128 points in 2048 rows at once, 10 GB; a CPU gets as many rows
+# at once as one image makes.
+CPU_ROWS = 128
+
+Method = Callable[[PretrainedModel, Tensor, Target], Tensor]
+
+
+def by_captum(rows: int | None, steps: int = STEPS) -> Method:
+    """Captum's Integrated Gradients with so many rows a gradient call (None: all at once)."""
+    return lambda model, x, target: IntegratedGradients(model.network).attribute(
+        x, target=target, n_steps=steps, internal_batch_size=rows
+    )
+
+
+def by_us(rule: str, steps: int = STEPS) -> Method:
+    """Our Integrated Gradients."""
+    return lambda model, x, target: (
+        integrated_gradients(model.network, x, target, rule=rule, steps=steps).values
+    )
+
+
+def by_x_gradient(model: PretrainedModel, x: Tensor, target: Target) -> Tensor:
+    """Our X-Gradient."""
+    return x_gradient(model.network, x, target).values
+
+
+OURS, CAPTUM, CAPTUM_16 = "ours", "Captum", "Captum, 16 rows a call"
+# What is measured for memory, by name: functions do not travel to another process.
+METHODS: dict[str, Method] = {
+    OURS: by_us("gauss_legendre"),
+    CAPTUM: by_captum(None),
+    CAPTUM_16: by_captum(BATCH),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was measured.
+
+    Attributes
+    ----------
+    device, threads, image, repeats
+        Under which circumstances.
+    seconds
+        Median time of one call, by name.
+    images_per_second
+        By name.
+    peak_extra_bytes
+        Of one call, by name.
+    captum_error
+        Relative L1 distance of Captum's 128 points to the reference.
+    graded_steps
+        Graded points with no larger error; None if all of `CANDIDATE_STEPS` have a larger one.
+    rows
+        The table.
+    """
+
+    device: str
+    threads: int
+    image: str
+    repeats: int
+    seconds: dict[str, float]
+    images_per_second: dict[str, float]
+    peak_extra_bytes: dict[str, int]
+    captum_error: float
+    graded_steps: int | None
+    rows: list[Row]
+
+
+def photographs(model: PretrainedModel, first: str, count: int) -> tuple[Tensor, Tensor]:
+    """Gallery photographs from `first` on, and the class the network sees in each.
+
+    Parameters
+    ----------
+    model
+        Whose preprocessing and predictions.
+    first
+        Key in the gallery.
+    count
+        How many; the gallery is gone through as a ring.
+
+    Returns
+    -------
+    inputs, target
+        (count, 3, H, W) and (count,).
+    """
+    items = gallery()
+    keys = [item.key for item in items]
+    if first not in keys:
+        raise UserError(f"{first!r} is not in the gallery; choose one of {', '.join(keys)}.")
+    start = keys.index(first)
+    ring = [items[(start + i) % len(items)] for i in range(count)]
+    inputs = torch.stack([model.preprocess(item.open()) for item in ring])
+    with torch.no_grad():
+        return inputs, model.network(inputs).argmax(dim=1)
+
+
+def extra_memory(name: str, image: str, device: str, threads: int) -> int:
+    """Peak extra bytes of one of `METHODS` on one photograph; for a process of its own."""
+    torch.set_num_threads(threads)
+    place = resolve_device(device)
+    model = load_model(PLAIN, place)
+    x, target = photographs(model, image, 1)
+    input_x_gradient(model.network, x, target)  # loads code and libraries
+    return peak_extra_bytes(lambda: METHODS[name](model, x, target), place)
+
+
+def fewest_steps(
+    error_of: Callable[[int], float], allowed: float, candidates: Iterable[int]
+) -> int | None:
+    """The last of descending `candidates` before the error first exceeds `allowed`; None if none.
+
+    Errors do not fall evenly with the steps, so a lucky small number does not count.
+    """
+    best = None
+    for steps in candidates:
+        if error_of(steps) > allowed:
+            break
+        best = steps
+    return best
+
+
+def matching_steps(model: PretrainedModel, x: Tensor, target: Tensor) -> tuple[float, int | None]:
+    """Captum's error with 128 points, and the fewest graded steps with no larger error."""
+    with tqdm(total=REFERENCE_STEPS, desc="reference", file=sys.stderr, leave=False) as bar:
+        reference = integrated_gradients(
+            model.network, x, target, rule="graded", steps=REFERENCE_STEPS,
+            progress=lambda done, total: bar.update(done - bar.n) and None,
+        ).values  # fmt: skip
+
+    def error(values: Tensor) -> float:
+        return float(relative_l1(values, reference).mean())
+
+    allowed = error(METHODS[CAPTUM](model, x, target).detach())
+    steps = fewest_steps(
+        lambda n: error(by_us("graded", n)(model, x, target)), allowed, CANDIDATE_STEPS
+    )
+    return allowed, steps
+
+
+def time_integration(
+    model: PretrainedModel, x: Tensor, target: Tensor, graded_steps: int | None, repeats: int
+) -> dict[str, float]:
+    """Median seconds of Integrated Gradients on one image, by name, after a round to warm up."""
+    methods = dict(METHODS)
+    if graded_steps is not None:
+        methods[f"ours, graded, {graded_steps} steps"] = by_us("graded", graded_steps)
+    works = [lambda m=method: m(model, x, target) for method in methods.values()]
+    interleaved_seconds(works, 1, x.device)
+    return dict(zip(methods, interleaved_seconds(works, repeats, x.device), strict=True))
+
+
+def time_x_gradient(
+    model: PretrainedModel, x: Tensor, target: Tensor, repeats: int
+) -> tuple[float, float]:
+    """Median seconds of X-Gradient and of Captum's 128 points, in turns.
+
+    X-Gradient is so short that each of its turns is the median of ten calls.
+    """
+    rows = None if len(x) == 1 or x.device.type == "cuda" else CPU_ROWS
+    short = [lambda: by_x_gradient(model, x, target)]
+    interleaved_seconds([*short, lambda: by_captum(rows, 8)(model, x, target)], 1, x.device)
+    fast: list[float] = []
+    long: list[float] = []
+    for _ in range(repeats):
+        fast += interleaved_seconds(short, 10, x.device)
+        long += interleaved_seconds([lambda: by_captum(rows)(model, x, target)], 1, x.device)
+    return sorted(fast)[len(fast) // 2], sorted(long)[len(long) // 2]
+
+
+def measure(image: str, device: torch.device, repeats: int) -> Report:
+    """Measure everything; see the module's docstring.
+
+    Parameters
+    ----------
+    image
+        Key of a gallery photograph.
+    device
+        Where to run.
+    repeats
+        Rounds of timed calls.
+    """
+    memory = {
+        name: in_fresh_process(extra_memory, name, image, str(device), torch.get_num_threads())
+        for name in tqdm(METHODS, desc="memory", file=sys.stderr, leave=False)
+    }
+    plain, xdnn = load_model(PLAIN, device), load_model(XDNN, device)
+    x, target = photographs(plain, image, 1)
+    error, graded_steps = matching_steps(plain, x, target)
+    seconds = time_integration(plain, x, target, graded_steps, repeats)
+    counts = dict.fromkeys(seconds, 1)
+    for count in (1, BATCH):
+        pair = time_x_gradient(xdnn, *photographs(xdnn, image, count), repeats)
+        for name, found in zip(("X-Gradient", "Captum on X-AlexNet"), pair, strict=True):
+            seconds[f"{name}, batch of {count}"], counts[f"{name}, batch of {count}"] = found, count
+    return Report(
+        device=device_title(device),
+        threads=torch.get_num_threads(),
+        image=image,
+        repeats=repeats,
+        seconds=seconds,
+        images_per_second={name: counts[name] / found for name, found in seconds.items()},
+        peak_extra_bytes=memory,
+        captum_error=error,
+        graded_steps=graded_steps,
+        rows=rows_of(seconds, memory, graded_steps),
+    )
+
+
+def rows_of(
+    seconds: dict[str, float], memory: dict[str, int], graded_steps: int | None
+) -> list[Row]:
+    """The table, from what was measured."""
+    graded = seconds.get(f"ours, graded, {graded_steps} steps", float("inf"))
+    steps = f"{graded_steps} steps" if graded_steps else f"over {CANDIDATE_STEPS[0]} steps"
+    return [
+        Row("IG 128, time / Captum all at once", seconds[OURS] / seconds[CAPTUM], 0.75),
+        Row("IG 128, time / Captum 16 rows a call", seconds[OURS] / seconds[CAPTUM_16], 0.75),
+        Row("IG 128, extra memory / Captum all at once", memory[OURS] / memory[CAPTUM], 0.4),
+        Row("IG 128, extra memory / Captum 16 rows a call", memory[OURS] / memory[CAPTUM_16]),
+        Row(f"graded, {steps}, same error, time / Captum", graded / seconds[CAPTUM], 0.6),
+        *(
+            Row(
+                f"Captum IG 128, time / X-Gradient, batch of {count}",
+                seconds[f"Captum on X-AlexNet, batch of {count}"]
+                / seconds[f"X-Gradient, batch of {count}"],
+                target,
+                at_least=True,
+            )
+            for count, target in ((1, 70.0), (BATCH, 90.0))
+        ),
+    ]
+
+
+def table(report: Report) -> str:
+    """The report as text."""
+    lines = [
+        f"{report.device}, {report.threads} CPU threads, float32, photograph {report.image!r}, "
+        f"medians of {report.repeats} rounds in turns",
+        "",
+        f"{'call':<34}{'seconds':>9}{'images/s':>10}{'extra MiB':>11}",
+    ]
+    for name, found in report.seconds.items():
+        memory = report.peak_extra_bytes.get(name)
+        mib = "" if memory is None else f"{memory / 2**20:.0f}"
+        lines.append(f"{name:<34}{found:>9.3f}{report.images_per_second[name]:>10.3g}{mib:>11}")
+    lines += ["", f"Captum's error with {STEPS} points: {report.captum_error:.2%}", ""]
+    lines += rows_table(report.rows, 50)
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``python -m tools.bench attribution``."""
+    add_common_arguments(parser, repeats=5)
+    parser.add_argument("--image", default="camera", help="gallery photograph (default: camera)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``python -m tools.bench attribution``; returns the exit status."""
+    require_positive(repeats=args.repeats)
+    report = measure(args.image, resolve_device(args.device), args.repeats)
+    return finish(report, table, args.json)

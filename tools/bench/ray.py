@@ -1,0 +1,248 @@
+"""One sweep for every contrast, and one pass for every number of calls, against one by one.
+
+    python -m tools.bench ray
+
+On the embedded AlexNet in float32. The sweep gives Integrated Gradients, Input×Gradient and all
+logits at 31 contrasts. Against it stand Integrated Gradients with 128 points at every one of them,
+by Captum and by ourselves, both with the paper's Gauss–Legendre rule; these are timed at three
+contrasts and scaled to 31, since their time does not depend on the contrast. Times are medians of
+calls made in turns, after a warm-up. Errors are relative L1 distances of channel-summed maps to
+those of a sweep with 1,024 cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from tools.bench.attribution import (
+    BATCH,
+    PLAIN,
+    STEPS,
+    XDNN,
+    Method,
+    by_captum,
+    by_us,
+    photographs,
+)
+from tools.bench.report import (
+    Row,
+    add_common_arguments,
+    finish,
+    require_positive,
+    rows_table,
+)
+from xdnn_core.attribution.contrast_mesh import ray_mesh
+from xdnn_core.attribution.contrast_sweep import STOPS, RaySweep, ray_sweep
+from xdnn_core.attribution.path import Progress
+from xdnn_core.device import device_title, resolve_device
+from xdnn_core.experiments.convergence import measure_convergence
+from xdnn_core.experiments.convergence_result import Convergence
+from xdnn_core.experiments.measuring import interleaved_seconds
+from xdnn_core.metrics.distance import relative_l1
+from xdnn_core.models.zoo import PretrainedModel, load_model
+
+TIMED_STOPS = (0.25, 0.75, 1.25)
+REFERENCE_CELLS = 1024
+
+SWEEP, COARSE, SCALING = "one sweep", "one sweep, coarse", "one gradient, X-AlexNet"
+CAPTUM, CAPTUM_16, OURS = "Captum", "Captum, 16 rows a call", "ours"
+ONE_BY_ONE: dict[str, Method] = {
+    CAPTUM: by_captum(None),
+    CAPTUM_16: by_captum(BATCH),
+    OURS: by_us("gauss_legendre"),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was measured.
+
+    Attributes
+    ----------
+    device, threads, image, repeats
+        Under which circumstances.
+    seconds
+        For all 31 contrasts, by name.
+    sweep_calls
+        Gradient calls of the sweep.
+    errors
+        Of the sweep and of Captum at `TIMED_STOPS`, by name.
+    convergence_calls, separate_calls, reference_calls
+        Gradient calls of the convergence plot, of the same computed one by one, and how many of
+        both are the reference's.
+    convergence_seconds
+        Of the plot.
+    rows
+        The table.
+    """
+
+    device: str
+    threads: int
+    image: str
+    repeats: int
+    seconds: dict[str, float]
+    sweep_calls: int
+    errors: dict[str, list[float]]
+    convergence_calls: int
+    separate_calls: int
+    reference_calls: int
+    convergence_seconds: float
+    rows: list[Row]
+
+
+def one_by_one(method: Method, model: PretrainedModel, x: Tensor, target: int) -> list[Tensor]:
+    """Attributions (1, C, H, W) at every one of `TIMED_STOPS`."""
+    return [method(model, alpha * x, target).detach() for alpha in TIMED_STOPS]
+
+
+def time_contrasts(
+    plain: PretrainedModel, xdnn: PretrainedModel, x: Tensor, target: int, repeats: int
+) -> dict[str, float]:
+    """Median seconds for all contrasts, by name, after a round to warm up."""
+    whole: dict[str, Callable[[], object]] = {
+        SWEEP: lambda: ray_sweep(plain.network, x, target, cells=STEPS),
+        COARSE: lambda: ray_sweep(plain.network, x, target, cells=16),
+        SCALING: lambda: ray_sweep(xdnn.network, x, target),
+    }
+    parts = {
+        name: lambda m=method: one_by_one(m, plain, x, target)
+        for name, method in ONE_BY_ONE.items()
+    }
+    works = [*whole.values(), *parts.values()]
+    interleaved_seconds(works, 1, x.device)
+    found = dict(zip([*whole, *parts], interleaved_seconds(works, repeats, x.device), strict=True))
+    share = len(STOPS) / len(TIMED_STOPS)
+    return {name: took * (share if name in parts else 1) for name, took in found.items()}
+
+
+def errors_at_stops(model: PretrainedModel, x: Tensor, target: int) -> dict[str, list[float]]:
+    """Errors of the sweep and of Captum at `TIMED_STOPS`, by name."""
+    with _bar("reference") as bar:
+        reference = _maps(
+            ray_sweep(model.network, x, target, cells=REFERENCE_CELLS, progress=_shown(bar))
+        )
+    captum = torch.stack(
+        [one[0].sum(dim=0).cpu() for one in one_by_one(by_captum(BATCH), model, x, target)]
+    )
+    found = {SWEEP: _maps(ray_sweep(model.network, x, target, cells=STEPS)), CAPTUM: captum}
+    return {name: relative_l1(maps, reference).tolist() for name, maps in found.items()}
+
+
+def _maps(sweep: RaySweep) -> Tensor:
+    """Integrated Gradients at `TIMED_STOPS`, (3, H, W)."""
+    return sweep.integrated[[STOPS.index(alpha) for alpha in TIMED_STOPS]]
+
+
+def measure(image: str, device: torch.device, repeats: int) -> Report:
+    """Measure everything; see the module's docstring.
+
+    Parameters
+    ----------
+    image
+        Key of a gallery photograph.
+    device
+        Where to run.
+    repeats
+        Rounds of timed calls.
+    """
+    plain, xdnn = load_model(PLAIN, device), load_model(XDNN, device)
+    x, targets = photographs(plain, image, 1)
+    target = int(targets[0])
+    seconds = time_contrasts(plain, xdnn, x, target, repeats)
+    errors = errors_at_stops(plain, x, target)
+    with _bar("convergence") as bar:
+        plot = measure_convergence(plain.network, x, target, progress=_shown(bar))
+    return Report(
+        device=device_title(device),
+        threads=torch.get_num_threads(),
+        image=image,
+        repeats=repeats,
+        seconds=seconds,
+        sweep_calls=len(ray_mesh(STEPS, STOPS).points),
+        errors=errors,
+        convergence_calls=plot.gradient_calls,
+        separate_calls=plot.gradient_calls_separately,
+        reference_calls=plot.reference_calls,
+        convergence_seconds=plot.seconds,
+        rows=rows_of(seconds, plot),
+    )
+
+
+def _bar(title: str) -> tqdm:
+    return tqdm(desc=title, file=sys.stderr, leave=False)
+
+
+def _shown(bar: tqdm) -> Progress:
+    """Progress of a computation on a bar."""
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return show
+
+
+def rows_of(seconds: dict[str, float], plot: Convergence) -> list[Row]:
+    """The table, from what was measured."""
+    ours, separate, aside = (
+        plot.gradient_calls,
+        plot.gradient_calls_separately,
+        plot.reference_calls,
+    )
+    against = [(CAPTUM, 20.0), (CAPTUM_16, None), (OURS, 15.0)]
+    return [
+        *(
+            Row(f"{name}, IG {STEPS} at 31 contrasts, time / sweep",
+                seconds[name] / seconds[SWEEP], target, at_least=True)
+            for name, target in against
+        ),
+        Row("curves of the convergence plot, calls / one by one",
+            (ours - aside) / (separate - aside), 0.45),
+        Row("the same with the reference in both", ours / separate),
+    ]  # fmt: skip
+
+
+def table(report: Report) -> str:
+    """The report as text."""
+    lines = [
+        f"{report.device}, {report.threads} CPU threads, float32, photograph {report.image!r}, "
+        f"medians of {report.repeats} rounds",
+        "",
+        f"{'all 31 contrasts':<34}{'seconds':>9}",
+    ]
+    for name, found in report.seconds.items():
+        scaled = "  timed at 3 contrasts, scaled to 31" if name in ONE_BY_ONE else ""
+        lines.append(f"{name:<34}{found:>9.3g}{scaled}")
+    lines += ["", f"{'error at α =':<34}" + "".join(f"{alpha:>9g}" for alpha in TIMED_STOPS)]
+    for name, errors in report.errors.items():
+        lines.append(f"{name:<34}" + "".join(f"{error:>9.2%}" for error in errors))
+    lines += [
+        "",
+        f"The sweep takes {report.sweep_calls} gradient calls; the convergence plot "
+        f"{report.convergence_calls:,} in {report.convergence_seconds:.1f} s,",
+        f"one by one it would be {report.separate_calls:,}; {report.reference_calls} of both are "
+        "the reference's.",
+        "",
+        *rows_table(report.rows, 66),
+    ]
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``python -m tools.bench ray``."""
+    add_common_arguments(parser, repeats=3)
+    parser.add_argument("--image", default="camera", help="gallery photograph (default: camera)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``python -m tools.bench ray``; returns the exit status."""
+    require_positive(repeats=args.repeats)
+    report = measure(args.image, resolve_device(args.device), args.repeats)
+    return finish(report, table, args.json)

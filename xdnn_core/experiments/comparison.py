@@ -1,0 +1,245 @@
+"""One network, one image, one class: the single-gradient attribution beside Integrated Gradients.
+
+The Compare page, the command line and the figures all read their numbers from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
+from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
+from xdnn_core.attribution.ledger import Ledger, bias_attribution
+from xdnn_core.attribution.path import Progress
+from xdnn_core.attribution.result import Attribution
+from xdnn_core.errors import UserError
+from xdnn_core.metrics.distance import relative_l1
+from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.text import percent
+
+BaselineName = Literal["zero", "blurred", "black", "white"]
+BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
+
+# The steps of the picture that appears first.
+COARSE_STEPS = 16
+
+
+@dataclass(frozen=True)
+class IntegrationSettings:
+    """How Integrated Gradients is computed.
+
+    Attributes
+    ----------
+    rule, steps
+        Quadrature rule and number of points; with a tolerance the cap on their number.
+    baseline
+        ``"zero"`` (the mean image), ``"blurred"``, ``"black"`` or ``"white"``.
+    tolerance
+        Estimated error at which doubling the points ends, relative; None takes `steps` points.
+    """
+
+    rule: str = "graded"
+    steps: int = 128
+    baseline: str = "zero"
+    tolerance: float | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of `integrated_gradients` but for the baseline."""
+        if self.tolerance is None:
+            return {"rule": self.rule, "steps": self.steps}
+        return {"rule": self.rule, "tolerance": self.tolerance, "max_steps": self.steps}
+
+    @property
+    def told(self) -> str:
+        """The settings in words."""
+        if self.tolerance is None:
+            calls = f"{self.steps} gradient calls"
+        else:
+            calls = (
+                f"to an estimated error of {percent(self.tolerance)}, at most {self.steps} calls"
+            )
+        return f"{self.rule}, {calls}, {self.baseline} baseline"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one network says about one image and one class.
+
+    Attributes
+    ----------
+    fast
+        X-Gradient for a homogeneous network, Input×Gradient for any other.
+    integrated
+        Integrated Gradients.
+    distance
+        ‖fast − IG‖₁ / ‖IG‖₁, relative.
+    ledger
+        What pixels and biases put into the target logit.
+    """
+
+    fast: Attribution
+    integrated: Attribution
+    distance: float
+    ledger: Ledger
+
+    @property
+    def difference(self) -> Tensor:
+        """fast − IG, (1, 3, H, W)."""
+        return self.fast.values - self.integrated.values
+
+    @property
+    def speedup(self) -> float:
+        """Seconds of Integrated Gradients over seconds of the single gradient."""
+        return self.integrated.seconds / self.fast.seconds
+
+    @property
+    def target_logit(self) -> float:
+        """F(x) for the target."""
+        return float(self.fast.outputs[0])
+
+
+def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor | None:
+    """Turn a baseline's name into a tensor in the shape of the inputs; None for zero.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one of `BASELINES`.
+    """
+    if name == "zero":
+        return None
+    if name == "blurred":
+        return blurred_baseline(inputs)
+    if name in ("black", "white"):
+        level = torch.full_like(inputs, 0.0 if name == "black" else 1.0)
+        return model.preprocessing.normalise(level)
+    raise UserError(f"Baseline {name!r} is not known; choose one of {', '.join(BASELINES)}.")
+
+
+def named_target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
+    """Turn ``auto`` (the prediction), a class's name or its number into its index.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if wanted == "auto":
+        return predict(model, inputs)[0].index
+    if wanted in model.classes:
+        return model.classes.index(wanted)
+    if wanted.isdigit() and int(wanted) < len(model.classes):
+        return int(wanted)
+    raise UserError(
+        f"--target {wanted} is no class of {model.name}; give auto, a number from 0 to "
+        f"{len(model.classes) - 1}, or a name such as {model.classes[0]}."
+    )
+
+
+def fast_method(model: PretrainedModel) -> str:
+    """Name of the single-gradient method that suits a network."""
+    return _fast_attribution(model).__name__
+
+
+def compare(
+    model: PretrainedModel,
+    inputs: Tensor,
+    target: int,
+    settings: IntegrationSettings,
+    progress: Progress | None = None,
+    chunk: int | None = None,
+    finer: int | None = None,
+    known: Comparison | None = None,
+) -> Comparison:
+    """Attribute one image by one gradient and by Integrated Gradients.
+
+    Parameters
+    ----------
+    model
+        From `load_model`.
+    inputs
+        A normalised image (1, 3, H, W).
+    target
+        Class index.
+    settings
+        Rule, steps and baseline of Integrated Gradients.
+    progress
+        Called with (points done, steps) after every chunk; may raise to cancel.
+    chunk
+        Rows a gradient call; None chooses by the memory budget.
+    finer
+        Steps of a finer comparison that is to come; see `integrated_gradients`.
+    known
+        An earlier comparison of the same network, image, class and baseline: its single gradient
+        and its ledger are taken over; made with `finer` for this one, the points of its integral.
+
+    Returns
+    -------
+    Comparison
+    """
+    x = inputs.to(next(model.network.parameters()))
+    network = model.network
+    fast = known.fast if known else _fast_attribution(model)(network, x, target)
+    integrated = integrated_gradients(
+        network,
+        x,
+        target,
+        baseline=named_baseline(settings.baseline, model, x),
+        **settings.options,
+        finer=finer,
+        begun=known.integrated if known and _is_for(known.integrated, settings) else None,
+        chunk=chunk,
+        progress=progress,
+    )
+    return Comparison(
+        fast=fast,
+        integrated=integrated,
+        distance=float(relative_l1(fast.values, integrated.values)[0]),
+        ledger=known.ledger if known else bias_attribution(network, x, target),
+    )
+
+
+def _is_for(integrated: Attribution, settings: IntegrationSettings) -> bool:
+    """Whether an integral was made as the beginning of one with these settings."""
+    begun = integrated.begun
+    wanted = None if settings.tolerance else (settings.rule, settings.steps)
+    return begun is not None and (begun.rule, begun.steps) == wanted
+
+
+def _fast_attribution(model: PretrainedModel) -> Callable[..., Attribution]:
+    """The single-gradient method that suits a network."""
+    return x_gradient if model.is_xdnn else input_x_gradient
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class, its logit and its softmax confidence."""
+
+    index: int
+    name: str
+    logit: float
+    confidence: float
+
+
+def predict(model: PretrainedModel, inputs: Tensor) -> list[Prediction]:
+    """Return every class of one image (1, 3, H, W), most confident first."""
+    x = inputs.to(next(model.network.parameters()))
+    with torch.no_grad():
+        logits = model.network(x)[0].double()  # (classes,)
+    confidences = logits.softmax(dim=0)
+    order = logits.argsort(descending=True).tolist()
+    return [Prediction(i, model.classes[i], float(logits[i]), float(confidences[i])) for i in order]
+
+
+def warm_up_network(model: PretrainedModel) -> None:
+    """Run a network's methods once, gate and all, so that the first user does not pay for it."""
+    size = model.preprocessing.size
+    weight = next(model.network.parameters())
+    example = torch.ones(1, 3, size, size, device=weight.device, dtype=weight.dtype)
+    compare(model, example, 0, IntegrationSettings(steps=2))

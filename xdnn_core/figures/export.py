@@ -1,0 +1,247 @@
+"""Take a view away: figure as PNG, raw attributions as NPZ, settings as JSON, code as Python."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from xdnn_core.attribution.ledger import Ledger
+from xdnn_core.experiments.comparison import IntegrationSettings
+from xdnn_core.figures.ledger import waterfall
+from xdnn_core.figures.panels import Fact, Panel
+from xdnn_core.figures.rendering import Theme, colourise, palette_colours
+from xdnn_core.io import atomic_write
+from xdnn_core.text import signed
+
+DEFAULT_INTEGRATION = IntegrationSettings()
+_CELL = 336  # pixels of a panel in the figure
+_GAP = 18
+_TITLE = 26
+_CAPTION = 100
+_SHOWN = {  # what a snippet prints
+    "": "print(attribution.values.sum(dim=1))  # (1, H, W), logits",
+    "bias_attribution": (
+        "print(attribution.pixels, [(e.name, e.values) for e in attribution.layers])  # logits\n"
+        "print(attribution.biases_map(x.shape[2:]))  # (1, H, W), logits"
+    ),
+}
+_INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
+    "light": ("#ffffff", "#1b2330", "#5b6675"),
+    "dark": ("#10141c", "#eef2f7", "#9aa7b8"),
+}
+
+
+def figure_png(
+    rows: Sequence[Sequence[Panel | None]], footer: str, theme: Theme = "light"
+) -> bytes:
+    """Draw panels as one figure.
+
+    Parameters
+    ----------
+    rows
+        Panels, row by row; None leaves a place empty.
+    footer
+        One line under the figure: settings and source.
+    theme
+        Light or dark.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    columns = max(len(row) for row in rows)
+    height_of_row = _TITLE + _CELL + _CAPTION + _GAP
+    width = columns * (_CELL + _GAP) + _GAP
+    height = len(rows) * height_of_row + 2 * _GAP + _TITLE
+    background, _, muted = _INK[theme]
+    canvas = Image.new("RGB", (width, height), background)
+    for r, row in enumerate(rows):
+        for c, panel in enumerate(row):
+            if panel is None:
+                continue
+            _draw_panel(canvas, panel, _GAP + c * (_CELL + _GAP), _GAP + r * height_of_row, theme)
+    pen = ImageDraw.Draw(canvas)
+    pen.text((_GAP, height - _GAP - 14), footer, muted, _font(12))
+    return _encoded(canvas)
+
+
+def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: Theme) -> None:
+    _, ink, muted = _INK[theme]
+    pen = ImageDraw.Draw(canvas)
+    pen.text((left, top), panel.heading, ink, _font(15))
+    picture = Image.fromarray(panel.picture).resize((_CELL, _CELL), Image.Resampling.LANCZOS)
+    canvas.paste(picture, (left, top + _TITLE))
+    below = top + _TITLE + _CELL + 6
+    if panel.limit is not None:
+        ramp = np.linspace(-1, 1, 120)[None].repeat(8, axis=0)  # (8, 120)
+        bar = Image.fromarray(colourise(ramp, 1.0, theme))
+        canvas.paste(bar, (left + _CELL - 120, below + 4))
+        pen.rectangle((left + _CELL - 121, below + 3, left + _CELL, below + 12), outline=muted)
+        label = f"±{panel.limit:.2g} {panel.unit} a pixel"
+        pen.text((left + _CELL, below + 18), label, muted, _font(11), anchor="ra")
+    caption = "\n".join(f"{fact.label}: {fact.value}" for fact in panel.facts)
+    pen.multiline_text((left, below), caption, muted, _font(12), spacing=4)
+
+
+def attributions_npz(
+    panels: Sequence[Panel],
+    inputs: np.ndarray,
+    settings: Mapping[str, object],
+    maps: Mapping[str, np.ndarray] | None = None,
+) -> bytes:
+    """Pack raw attributions.
+
+    Parameters
+    ----------
+    panels
+        Those with `values` are packed under their keys, (C, H, W), logits.
+    inputs
+        Normalised network input, (3, H, W), packed as ``input``.
+    settings
+        Packed as a JSON string under ``settings``.
+    maps
+        Packed besides, such as `ledger_view.ledger_maps`.
+
+    Returns
+    -------
+    bytes
+        An NPZ file that ``numpy.load`` reads without pickles.
+    """
+    arrays: dict[str, Any] = {p.key: p.values for p in panels if p.values is not None}
+    arrays |= maps or {}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, input=inputs, settings=settings_json(settings), **arrays)
+    return buffer.getvalue()
+
+
+def settings_json(settings: Mapping[str, object]) -> str:
+    """Return the settings as readable JSON."""
+    return json.dumps(settings, indent=2, ensure_ascii=False)
+
+
+def python_snippet(
+    model: str,
+    method: str,
+    target: int,
+    *,
+    class_name: str,
+    gallery_key: str | None = None,
+    integration: IntegrationSettings = DEFAULT_INTEGRATION,
+) -> str:
+    """Return Python code that computes one panel again.
+
+    Parameters
+    ----------
+    model, method, target
+        Name of the network, public name of the method or ``bias_attribution``, class index.
+    class_name
+        Shown as a comment.
+    gallery_key
+        Photograph of the gallery; None reads ``photo.jpg``.
+    integration
+        Of Integrated Gradients.
+    """
+    if gallery_key is None:
+        image = 'image = read_photo(Path("photo.jpg").read_bytes())  # your own file'
+        needed = "from pathlib import Path\n\nimport xdnn_core as xdnn\n"
+        needed += "from xdnn_core.data.uploads import read_photo\n"
+    else:
+        image = f"image = {{item.key: item for item in gallery()}}[{gallery_key!r}].open()"
+        needed = "import xdnn_core as xdnn\nfrom xdnn_core.data.gallery import gallery\n"
+    call, shown = f"xdnn.{method}(model.network, x, target)", _SHOWN.get(method, _SHOWN[""])
+    if method == "integrated_gradients":
+        baseline = integration.baseline
+        needed += (
+            "from xdnn_core.experiments.comparison import named_baseline\n"
+            if baseline != "zero"
+            else ""
+        )
+        extra = "".join(f", {name}={value!r}" for name, value in integration.options.items())
+        if baseline != "zero":
+            extra += f", baseline=named_baseline({baseline!r}, model, x)"
+        call = call[:-1] + extra + ")"
+    return (
+        f"{needed}\n"
+        f"model = xdnn.load_model({model!r})\n"
+        f"{image}\n"
+        f"x = model.preprocess(image)[None]  # (1, 3, H, W), normalised\n"
+        f"target = {target}  # {class_name!r}\n"
+        f"attribution = {call}\n"
+        f"{shown}\n"
+    )
+
+
+def ledger_panel(network: str, ledger: Ledger, theme: Theme = "light") -> Panel:
+    """Draw the way from 0 to the logit as a panel of a figure.
+
+    Parameters
+    ----------
+    network
+        Name for the heading.
+    ledger
+        From `bias_attribution`; its first input is drawn.
+    theme
+        Light or dark.
+    """
+    background, ink, muted = _INK[theme]
+    steps, logit = waterfall(ledger), float(ledger.outputs[0])
+    at_zero = float(ledger.baseline_outputs[0])
+    canvas = Image.new("RGB", (_CELL, _CELL), background)
+    pen, font = ImageDraw.Draw(canvas), _font(10)
+    left, right, room = 128, _CELL - 8, (_CELL - 30) / (len(steps) + 1)
+    ends = [0.0, logit, at_zero, *(step.start + step.value for step in steps)]
+    low, high = min(ends), max(ends)
+
+    def across(value: float) -> float:
+        return left + (right - left) * (value - low) / (high - low or 1.0)
+
+    for value, text, below in ((0.0, "0", 24), (at_zero, "F(0)", 12)):  # two lines: they may meet
+        pen.line((across(value), 0, across(value), _CELL - below), muted)
+        pen.text((across(value), _CELL - below), text, muted, font, anchor="ma")
+    blue, orange = palette_colours(theme)[1::2]
+    bars = [(step.label, step.start, step.value) for step in steps] + [("Logit", 0.0, logit)]
+    for number, (label, start, value) in enumerate(bars):
+        top = number * room
+        fill = muted if label == "Logit" else orange if value > 0 else blue
+        span = sorted((across(start), across(start + value)))
+        pen.rectangle((span[0], top + 0.15 * room, span[1] + 1, top + 0.85 * room), fill)
+        middle = top + room / 2
+        pen.text((0, middle), f"{label[:16]} {signed(value)}", ink, font, anchor="lm")
+    facts = (Fact("Bars", "logits"), Fact("F(0)", f"{signed(at_zero)}, the mean image"))
+    return Panel("", network, "From 0 to the logit", facts, np.asarray(canvas))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside, then rename: a reader sees the old file or the new one, never half."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def colour_bar_css(theme: Theme) -> str:
+    """The palette as a CSS gradient from −v (left) to +v (right)."""
+    return f"linear-gradient(90deg, {', '.join(palette_colours(theme))})"
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib ships it: Pillow's own font has no × and no α."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise ImportError("figures need matplotlib's font; install the requirements again")
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
+
+
+def _encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,335 @@
+"""From numbers to panels: what the page shows, the figure prints and the command line writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from torch import Tensor
+
+from xdnn_core.attribution.ledger import Ledger
+from xdnn_core.attribution.result import Attribution
+from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
+from xdnn_core.figures.rendering import (
+    Scale,
+    Theme,
+    channel_sum,
+    colourise,
+    is_near_zero,
+    light_blur,
+    overlay,
+    shared_scale,
+)
+from xdnn_core.models.architectures import architecture_of
+from xdnn_core.models.zoo import PretrainedModel
+from xdnn_core.text import duration, percent, signed
+
+METHOD_TITLES = {
+    "gradient": "Gradient",
+    "input_x_gradient": "Input×Gradient",
+    "x_gradient": "X-Gradient",
+    "integrated_gradients": "Integrated Gradients",
+    "expected_gradients": "Expected Gradients",
+}
+
+
+def network_name(model: PretrainedModel) -> str:
+    """What a network is called beside its counterpart."""
+    return ("X-" if model.is_xdnn else "") + architecture_of(model.network).title
+
+
+@dataclass(frozen=True)
+class DisplaySettings:
+    """How attributions are drawn.
+
+    Attributes
+    ----------
+    on_image
+        True lays them over the grey photograph, False draws the heatmap alone.
+    shared
+        One scale for all panels; False gives each its own, not comparable.
+    relative
+        Per cent of the target logit a pixel; False: logits a pixel.
+    blur
+        Blur lightly (see `rendering.BLUR_SIGMA`).
+    theme
+        Palette.
+    """
+
+    on_image: bool = False
+    shared: bool = True
+    relative: bool = True
+    blur: bool = True
+    theme: Theme = "light"
+
+    @property
+    def unit(self) -> str:
+        """Unit of the drawn values."""
+        return "% of logit" if self.relative else "logits"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number under a panel, ready to read."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture and what is to be said about it.
+
+    Attributes
+    ----------
+    key
+        Name of its array in an NPZ, such as ``xalexnet-caltech101.x_gradient``.
+    network, title
+        Names of the network and the method.
+    facts
+        Numbers under the picture.
+    picture
+        What is drawn, (H, W, 3), uint8.
+    values
+        Raw attribution (3, H, W), the biases' map (1, H, W), logits; None for a photograph.
+    limit
+        Value at the ends of the colour bar, in `unit`; None for a photograph.
+    unit
+        Unit of `limit`.
+    near_zero
+        Whether the map is zero for the eye.
+    """
+
+    key: str
+    network: str
+    title: str
+    facts: tuple[Fact, ...]
+    picture: np.ndarray
+    values: np.ndarray | None = None
+    limit: float | None = None
+    unit: str = ""
+    near_zero: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Network and method."""
+        return f"{self.network} · {self.title}" if self.network else self.title
+
+
+@dataclass(frozen=True)
+class _Drawable:
+    """A panel before its scale is known."""
+
+    key: str
+    network: str
+    title: str
+    facts: tuple[Fact, ...]
+    values: Tensor
+    pixels: np.ndarray
+
+
+def comparison_rows(
+    models: Sequence[PretrainedModel],
+    comparisons: Sequence[Comparison],
+    image: np.ndarray,
+    display: DisplaySettings,
+) -> tuple[list[list[Panel]], Scale]:
+    """Draw single-gradient attribution, Integrated Gradients, difference and biases, row by row.
+
+    Parameters
+    ----------
+    models, comparisons
+        One a row.
+    image
+        What the networks see, (H, W, 3), uint8.
+    display
+        How to draw.
+
+    Returns
+    -------
+    rows
+        Three panels a network; a network with biases has their map as a fourth.
+    scale
+        The scale all maps would share, shared or not.
+    """
+    drawables = [
+        _drawables(model, comparison, display)
+        for model, comparison in zip(models, comparisons, strict=True)
+    ]
+    scale = shared_scale([d.pixels for row in drawables for d in row])
+    rows = [[_draw(d, scale, image, display) for d in row] for row in drawables]
+    return rows, scale
+
+
+def single_panels(
+    model: PretrainedModel,
+    attribution: Attribution,
+    image: np.ndarray,
+    display: DisplaySettings,
+    ledger: Ledger | None = None,
+) -> list[Panel]:
+    """Draw one attribution of one image (1, 3, H, W); given a ledger, beside it the biases' map.
+
+    Both have one scale. A network without biases has no such map.
+    """
+    drawables = [
+        _drawable(
+            model, attribution.method, attribution.values, attribution_facts(attribution),
+            float(attribution.outputs[0]), display,
+        )
+    ]  # fmt: skip
+    if ledger is not None and not model.is_xdnn:
+        drawables.append(_biases(model, ledger, display))
+    scale = shared_scale([drawable.pixels for drawable in drawables])
+    return [_draw(drawable, scale, image, display) for drawable in drawables]
+
+
+def photo_panel(image: np.ndarray, facts: tuple[Fact, ...] = ()) -> Panel:
+    """The photograph itself as a panel, (H, W, 3)."""
+    return Panel("photograph", "", "Photograph", facts, image)
+
+
+def attribution_facts(attribution: Attribution) -> tuple[Fact, ...]:
+    """What every attribution has to say about itself."""
+    facts = [
+        Fact("Gradient calls", str(attribution.gradient_calls)),
+        Fact("Time", duration(attribution.seconds)),
+        Fact("Completeness gap", percent(float(attribution.completeness_gap[0]))),
+    ]
+    if attribution.estimated_error is not None:
+        facts.append(Fact("Estimated error", percent(float(attribution.estimated_error[0]))))
+    if attribution.tolerance_met is not None:
+        met = bool(attribution.tolerance_met[0])
+        facts.append(Fact("Tolerance", "met" if met else "not met, cap reached"))
+    return tuple(facts)
+
+
+def view_settings(
+    models: Sequence[str],
+    target: int,
+    class_name: str,
+    photograph: str,
+    gallery_key: str | None,
+    integration: IntegrationSettings,
+    display: DisplaySettings,
+) -> dict[str, object]:
+    """Everything that made a view, as plain values for JSON."""
+    return {
+        "models": list(models),
+        "target": target,
+        "class": class_name,
+        "photograph": photograph,
+        "gallery_key": gallery_key,
+        "integration": asdict(integration),
+        "display": asdict(display),
+        "values": "attributions in logits, (3, H, W), of the normalised input; biases (1, H, W), "
+        "and each layer's on its own grid",
+    }
+
+
+def _drawables(
+    model: PretrainedModel, comparison: Comparison, display: DisplaySettings
+) -> list[_Drawable]:
+    """The maps of one network."""
+    fast, integrated = comparison.fast, comparison.integrated
+    apart = Fact("Distance to IG", percent(comparison.distance))
+    shown = [
+        (fast.method, fast.values, (*attribution_facts(fast), apart)),
+        (
+            integrated.method,
+            integrated.values,
+            (*attribution_facts(integrated), Fact("Distance to IG", percent(0.0))),
+        ),
+        ("difference", comparison.difference, (*_both_costs(comparison), apart)),
+    ]
+    drawables = [_drawable(model, *one, comparison.target_logit, display) for one in shown]
+    if not model.is_xdnn:
+        drawables.append(_biases(model, comparison.ledger, display))
+    return drawables
+
+
+def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) -> _Drawable:
+    """The map of all biases that have a place in the image."""
+    size = model.preprocessing.size
+    cells = ledger.biases_map((size, size))
+    parts = {
+        "Sum of the map": cells.sum(),
+        "Layers without a map": ledger.biases[0] - cells.sum(),
+        "Pixels": ledger.pixels[0],
+        "Unexplained": ledger.unexplained[0],
+        "Together, the logit": ledger.outputs[0],
+    }
+    if bool(ledger.is_explained[0]):
+        del parts["Unexplained"]
+    facts = [Fact(label, signed(float(part))) for label, part in parts.items()]
+    return _drawable(
+        model, "biases", cells[:, None], tuple(facts), float(ledger.outputs[0]), display
+    )
+
+
+def _both_costs(comparison: Comparison) -> tuple[Fact, ...]:
+    """What a difference cost: both attributions."""
+    fast, integrated = comparison.fast, comparison.integrated
+    return (
+        Fact("Gradient calls", f"{fast.gradient_calls} + {integrated.gradient_calls}"),
+        Fact("Time", duration(fast.seconds + integrated.seconds)),
+    )
+
+
+def _drawable(
+    model: PretrainedModel,
+    method: str,
+    values: Tensor,
+    facts: tuple[Fact, ...],
+    target_logit: float,
+    display: DisplaySettings,
+) -> _Drawable:
+    pixels = display_map(values, target_logit, display.relative)
+    if display.blur:
+        pixels = light_blur(pixels)
+    title = METHOD_TITLES.get(method, method.capitalize())
+    return _Drawable(f"{model.name}.{method}", network_name(model), title, facts, values, pixels)
+
+
+def _draw(drawable: _Drawable, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
+    near_zero = is_near_zero(drawable.pixels, scale.limit)
+    own = shared_scale([drawable.pixels]).limit
+    # A map of rounding errors must not be stretched to look like something.
+    limit = scale.limit if display.shared or near_zero else own
+    if display.on_image:
+        picture = overlay(drawable.pixels, limit, image, display.theme)
+    else:
+        picture = colourise(drawable.pixels, limit, display.theme)
+    return Panel(
+        key=drawable.key,
+        network=drawable.network,
+        title=drawable.title,
+        facts=drawable.facts,
+        picture=picture,
+        values=drawable.values[0].cpu().numpy(),
+        limit=limit,
+        unit=display.unit,
+        near_zero=near_zero,
+    )
+
+
+def display_map(values: Tensor, target_logit: float, relative: bool) -> np.ndarray:
+    """Turn one image's attribution into a map to draw.
+
+    Parameters
+    ----------
+    values
+        (1, C, H, W).
+    target_logit
+        F(x).
+    relative
+        True: per cent of |F(x)| a pixel; False: logits a pixel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W), signed.
+    """
+    summed = channel_sum(values[0])
+    return summed * (100 / abs(target_logit)) if relative and target_logit else summed

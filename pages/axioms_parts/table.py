@@ -22,8 +22,8 @@ _HERE = Path(__file__).parent
 _table = st.components.v2.component(
     "xdnn_axioms_table",
     html='<div class="axioms" role="group" aria-label="Methods and axioms"></div>',
-    css=(_HERE / "axioms_table.css").read_text(),
-    js=(_HERE / "axioms_table.js").read_text(),
+    css=(_HERE / "table.css").read_text(),
+    js=(_HERE / "table.js").read_text(),
 )
 
 

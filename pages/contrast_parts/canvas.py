@@ -1,6 +1,6 @@
 """The Contrast page's slider and all it moves, drawn in the browser without the server.
 
-Everything it needs is one message (see contrast_canvas.js for its layout); only where the slider
+Everything it needs is one message (see canvas.js for its layout); only where the slider
 came to rest is reported back, for the address.
 """
 
@@ -65,8 +65,8 @@ _HTML = """
 _canvas = st.components.v2.component(
     "xdnn_contrast_canvas",
     html=_HTML,
-    css=(_HERE / "contrast_canvas.css").read_text(),
-    js=(_HERE / "contrast_canvas.js").read_text(),
+    css=(_HERE / "canvas.css").read_text(),
+    js=(_HERE / "canvas.js").read_text(),
 )
 
 

@@ -123,7 +123,8 @@ def main() -> int:
     lost = []
     for kind, names in json.loads(args.before.read_text()).items():
         for name in sorted(set(names) - set(now[kind])):
-            told = f"`{name}`" in renamed
+            command = name.split()[0]  # with all its options
+            told = f"`{name}`" in renamed or (kind == "commands" and f"`{command}`" in renamed)
             print(f"  {kind}: {name} is gone{', as docs/renamed.md says' if told else ''}")
             lost += [] if told else [name]
     return 1 if lost else 0

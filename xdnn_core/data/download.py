@@ -66,7 +66,7 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("xdnn"))
 
 
-def download(url: str, part: Path, progress: Progress | None, limit: int) -> None:
+def download(url: str, part: Path, progress: Progress | None = None, *, limit: int) -> None:
     """Complete `part`, from its present length where the server can, else from the start.
 
     Parameters
@@ -107,7 +107,7 @@ def download(url: str, part: Path, progress: Progress | None, limit: int) -> Non
                 "moved or the server be down, so try again later."
             ) from error
         discard(part)  # longer than the server's file, so it is no part of it
-        download(url, part, progress, limit)
+        download(url, part, progress, limit=limit)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise NoConnectionError(

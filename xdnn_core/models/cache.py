@@ -102,7 +102,7 @@ def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> Netw
         part = weights.with_suffix(".part")
         with one_at_a_time(part, progress):
             if cached_file(remote.name) is None:
-                download(remote.url, part, progress, MAX_CHECKPOINT_BYTES)
+                download(remote.url, part, progress, limit=MAX_CHECKPOINT_BYTES)
                 _install(remote, part, weights)
     return _read_checked(remote, weights)
 

@@ -127,19 +127,19 @@ def train_network(
         model = network.classifier
         data = FrozenFeatures(images, network, config, place.device)
         prepare = _as_they_are
-    if place.world > 1:
+    if place.world_size > 1:
         model = DistributedDataParallel(model)
     steps = math.ceil(len(images) / config.batch)
     total = steps * config.crops.epochs
     with tqdm(
-        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.leads
+        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.is_main
     ) as bar:
         for epoch in range(first_epoch, config.crops.epochs):
             mean_loss = _train_epoch(
                 model, teacher, optimizer, data, prepare, config, place, epoch, total, bar
             )
             bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
-            if place.leads:
+            if place.is_main:
                 save_checkpoint(checkpoint, network, optimizer, config, epoch + 1)
     return network.float().to("cpu", memory_format=torch.contiguous_format).eval()
 
@@ -162,7 +162,7 @@ def _batches(
     images.epoch = epoch
     order = np.random.default_rng((config.crops.seed, epoch)).permutation(len(images)).tolist()
     groups = [order[i : i + config.batch] for i in range(0, len(order), config.batch)]
-    shares = [group[place.rank :: place.world] for group in groups]
+    shares = [group[place.rank :: place.world_size] for group in groups]
     # A last group smaller than the number of processes would leave one without images.
     shares = [share or group[:1] for share, group in zip(shares, groups, strict=True)]
     yield from DataLoader(
@@ -184,7 +184,7 @@ def _train_epoch(
 ) -> float:
     """One pass over the training set; returns the mean loss."""
     model.train()
-    torch.manual_seed(config.crops.seed * 1000 + epoch * place.world + place.rank)  # dropout
+    torch.manual_seed(config.crops.seed * 1000 + epoch * place.world_size + place.rank)  # dropout
     steps = total_steps // config.crops.epochs
     losses: list[float] = []
     for step, (given, labels) in enumerate(_batches(images, config, place, epoch)):

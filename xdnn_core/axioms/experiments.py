@@ -87,7 +87,7 @@ def _network(method: AxiomMethod, rng: torch.Generator) -> nn.Sequential:
     return random_perceptron(rng, biases=not method.on_x_networks)
 
 
-def _apart(a: Tensor, b: Tensor) -> float:
+def relative_distance(a: Tensor, b: Tensor) -> float:
     """‖a − b‖₁ relative to the larger of the two; 0 where both are zero."""
     distance = float((a - b).abs().sum())
     return distance / max(float(a.abs().sum()), float(b.abs().sum())) if distance else 0.0
@@ -166,7 +166,7 @@ def implementation_invariance(method: AxiomMethod, rng: torch.Generator) -> Find
     one, two = (_run(method, each, x, references, rng) for each in (network, other))
     gap = float((network(x[None]) - other(x[None])).abs())
     return Finding(
-        _apart(two, one),
+        relative_distance(two, one),
         f"outputs differ by {gap:.1g}, attributions are {_list(one)} and {_list(two)}",
     )
 
@@ -190,7 +190,7 @@ def linearity(method: AxiomMethod, rng: torch.Generator) -> Finding:
     whole = _run(method, combination(a, f, b, g), x, references, rng)
     parts = a * _run(method, f, x, references, rng) + b * _run(method, g, x, references, rng)
     return Finding(
-        _apart(whole, parts),
+        relative_distance(whole, parts),
         f"of {a:.2g}·F + {b:.2g}·G: {_list(whole)}; of the parts: {_list(parts)}",
     )
 
@@ -220,7 +220,7 @@ def homogeneity(method: AxiomMethod, rng: torch.Generator) -> Finding:
     scaled = _run(method, network, alpha * x, alpha * references, rng)
     wanted = alpha * _run(method, network, x, references, rng)
     return Finding(
-        _apart(scaled, wanted),
+        relative_distance(scaled, wanted),
         f"at α = {alpha:.2g} it is {_list(scaled)}, α times that of x is {_list(wanted)}",
     )
 

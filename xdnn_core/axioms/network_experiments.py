@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from torch import Tensor
 
 from xdnn_core.attribution.result import Attribution
+from xdnn_core.axioms.experiments import relative_distance
 from xdnn_core.axioms.network_bench import Bench
 from xdnn_core.axioms.network_methods import NetworkMethod, NetworkSettings
 from xdnn_core.axioms.wrappers import IgnoringRegion, LogitSum, RegionFeatures, Symmetrised
@@ -43,12 +43,6 @@ class NetworkFinding:
     violation: float
     tolerance: float
     witness: str
-
-
-def _apart(a: Tensor, b: Tensor) -> float:
-    """‖a − b‖₁ relative to the larger of the two; 0 where both are zero."""
-    distance = float((a - b).abs().sum())
-    return distance / max(float(a.abs().sum()), float(b.abs().sum())) if distance else 0.0
 
 
 def _tolerance(*found: Attribution) -> float:
@@ -102,7 +96,7 @@ def implementation_invariance(method: NetworkMethod, bench: Bench) -> list[Netwo
     """The same function built differently gets the same attribution."""
     rebuilt = bench.rebuilt
     given = bench.run(method, rebuilt.network)
-    violation = _apart(given.values, bench.plain(method).values)
+    violation = relative_distance(given.values, bench.plain(method).values)
     sentence = (
         f"channels of {rebuilt.layers} hidden layers shuffled and rescaled, an identity layer in "
         f"front: outputs differ by {percent(rebuilt.gap)}, attributions by {percent(violation)}"
@@ -132,7 +126,7 @@ def linearity(method: NetworkMethod, bench: Bench) -> list[NetworkFinding]:
     both = LogitSum(bench.network, a, bench.target, b, other)
     whole = bench.run(method, both, target=0).values
     parts = a * bench.plain(method).values + b * bench.run(method, target=other).values
-    violation = _apart(whole, parts)
+    violation = relative_distance(whole, parts)
     sentence = (
         f"of {a:g}·F {'+' if b > 0 else '−'} {abs(b):g}·G, G the logit of class {other}, it is "
         f"{percent(violation)} away from the sum of the parts"
@@ -155,7 +149,7 @@ def symmetry(method: NetworkMethod, bench: Bench) -> list[NetworkFinding]:
     references = torch.cat([bench.references, network.swapped(bench.references)])
     given = bench.run(method, network, x, references=references, passes=2).values
     one, two = given[:, :, *first], given[:, :, *second]
-    violation = _apart(one, two)
+    violation = relative_distance(one, two)
     sentence = (
         f"two regions of {side} × {side} pixels get {float(one.sum()):.5g} and "
         f"{float(two.sum()):.5g}; pixel by pixel they differ by {percent(violation)}"
@@ -170,7 +164,7 @@ def homogeneity(method: NetworkMethod, bench: Bench) -> list[NetworkFinding]:
     for alpha in bench.settings.alphas:
         inputs, references = alpha * bench.inputs, alpha * bench.references
         scaled = bench.run(method, inputs=inputs, references=references)
-        violation = _apart(scaled.values, alpha * plain.values)
+        violation = relative_distance(scaled.values, alpha * plain.values)
         sentence = (
             f"at α = {alpha:g} it is {percent(violation)} away from α times that of x; F(αx) is "
             f"{float(scaled.outputs):.4g}, αF(x) is {alpha * float(plain.outputs):.4g}"

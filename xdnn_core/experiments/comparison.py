@@ -56,7 +56,7 @@ class IntegrationSettings:
         return {"rule": self.rule, "tolerance": self.tolerance, "max_steps": self.steps}
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The settings in words."""
         if self.tolerance is None:
             calls = f"{self.steps} gradient calls"

@@ -90,19 +90,19 @@ def run_blocks(
     folder.claim()
     blocks = [images[at : at + size] for at in range(0, len(images), size)]
     # Every process knows its blocks by their place, whatever the others have finished by now.
-    mine = blocks if worker is None else blocks[worker.rank :: worker.world]
+    mine = blocks if worker is None else blocks[worker.rank :: worker.world_size]
     missing = [block for block in mine if not folder.file_of(block).is_file()]
     total = sum(map(len, mine))
     with tqdm(
         total=total, initial=total - sum(map(len, missing)), desc=title,
-        disable=not (worker is None or worker.leads),
+        disable=not (worker is None or worker.is_main),
         bar_format="{desc}: {percentage:5.1f}% |{bar}| {elapsed}, {remaining} left{postfix}",
     ) as bar:  # fmt: skip
         for block in missing:
             _run_block(folder, block, compute, bar)
     if worker is not None:
-        worker.wait_for_all()
-        if not worker.leads:
+        worker.barrier()
+        if not worker.is_main:
             return None
     frames = [pd.read_parquet(folder.file_of(block)) for block in blocks]
     filled = [frame for frame in frames if len(frame)]

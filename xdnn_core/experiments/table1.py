@@ -22,10 +22,9 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.methods import AXIOM_METHODS
-from xdnn_core.axioms.network_methods import NetworkSettings
-from xdnn_core.axioms.table import TRIALS, Cell, grid_text, try_axioms
+from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
+from xdnn_core.axioms.network import NetworkSettings
+from xdnn_core.axioms.perceptrons import AXIOM_METHODS, TRIALS, try_axioms
 from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
 from xdnn_core.io import RESULTS
 

@@ -18,10 +18,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.loaded import NetworkCell, try_network
-from xdnn_core.axioms.network_methods import NetworkSettings, method_title
-from xdnn_core.axioms.table import grid_text
+from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
+from xdnn_core.axioms.loaded import try_network
+from xdnn_core.axioms.network import NetworkSettings, method_title
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.uploads import read_photo_file
 from xdnn_core.experiments.comparison import named_target
@@ -54,7 +53,7 @@ class NetworkTable1:
         How it was made.
     """
 
-    cells: tuple[NetworkCell, ...]
+    cells: tuple[Cell, ...]
     network: str
     photo: str
     target: int
@@ -63,7 +62,7 @@ class NetworkTable1:
     seconds: float
     provenance: Provenance
 
-    def cell(self, method: str, axiom: str) -> NetworkCell:
+    def cell(self, method: str, axiom: str) -> Cell:
         """One cell."""
         return next(c for c in self.cells if (c.method, c.axiom) == (method, axiom))
 
@@ -81,7 +80,7 @@ def run_network_table1(
     target: int,
     settings: NetworkSettings,
     progress: Callable[[int, int], None] | None = None,
-    known: MutableMapping[tuple[str, str], NetworkCell] | None = None,
+    known: MutableMapping[tuple[str, str], Cell] | None = None,
 ) -> NetworkTable1:
     """Try the axioms on a network and a photograph.
 

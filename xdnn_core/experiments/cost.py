@@ -27,7 +27,7 @@ from tqdm import tqdm
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, provenance, read_result, save_result
 from xdnn_core.homogeneity.inspection import remove_biases
 from xdnn_core.io import RESULTS
 from xdnn_core.models.catalogue import EMBEDDED
@@ -219,17 +219,8 @@ def _against_plain(seconds: list[float], peaks: list[int]) -> tuple[StepCost, ..
 
 
 def load_cost(path: Path = STORED) -> Cost:
-    """Read a stored result.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    _, values = load_result(path, "cost", ["time_to_x"])
-    steps = tuple(StepCost(**step) for step in values["steps"])
-    made = Provenance(**values["provenance"])
-    return Cost(values["network"], values["batch"], values["repeats"], steps, made)
+    """Read a stored result."""
+    return read_result(path, "cost", Cost, ["time_to_x"])[1]
 
 
 def describe(cost: Cost) -> str:

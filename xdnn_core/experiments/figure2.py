@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -22,18 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.device import full_float32
-from xdnn_core.experiments.image_runs import (
-    ImageRun,
-    OpenRun,
-    add_run_arguments,
-    counted,
-    run_over_images,
-)
-from xdnn_core.experiments.provenance import Provenance, load_result, save_result
-from xdnn_core.io import RESULTS
+from xdnn_core.experiments.image_runs import ImageRun, OpenRun, counted
+from xdnn_core.experiments.protocol import ImageExperiment, add_run_arguments
+from xdnn_core.experiments.provenance import Provenance
 
 ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
-STORED: Final = RESULTS / "figure2.parquet"
 
 
 @dataclass(frozen=True)
@@ -149,22 +141,6 @@ def summarise(found: ImageRun) -> Figure2:
     return Figure2(ALPHAS, tuple(curves), found.unreadable, found.provenance)
 
 
-def load_figure2(path: Path = STORED) -> tuple[pd.DataFrame, Figure2]:
-    """Read a stored result: its rows (see `predict_block`) and the figure.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    rows, values = load_result(path, "figure2")
-    curves = tuple(
-        AccuracyCurve(**curve | {"top1": tuple(curve["top1"])}) for curve in values["curves"]
-    )
-    made = Provenance(**values["provenance"])
-    return rows, Figure2(tuple(values["alphas"]), curves, tuple(values["unreadable"]), made)
-
-
 def describe(figure: Figure2) -> str:
     """The figure as a table in plain text."""
     lines = [
@@ -188,11 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, "figure2", batch=32)
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m xdnn_core figure2``; returns the exit status."""
-    found = run_over_images(args, "figure2", predict_block, {"alphas": ALPHAS})
-    if found is not None:
-        figure = summarise(found)
-        save_result(args.out, found.rows, figure, "figure2")
-        print(f"{describe(figure)}\n\nWritten to {args.out}")
-    return 0
+FIGURE2: Final = ImageExperiment(
+    "figure2", Figure2, predict_block, summarise, describe, constants={"alphas": ALPHAS}
+)
+load_figure2, main = FIGURE2.load, FIGURE2.main

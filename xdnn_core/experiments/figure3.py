@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -22,20 +20,13 @@ from PIL import Image
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.experiments.convergence import COUNTS, measure_convergence
-from xdnn_core.experiments.image_runs import (
-    ImageRun,
-    OpenRun,
-    add_run_arguments,
-    counted,
-    run_over_images,
-)
-from xdnn_core.experiments.provenance import Provenance, load_result, save_result
-from xdnn_core.io import RESULTS
+from xdnn_core.experiments.image_runs import ImageRun, OpenRun, counted
+from xdnn_core.experiments.protocol import ImageExperiment, add_run_arguments
+from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.models.zoo import PretrainedModel
 
 # The paper's and Captum's rule, and the app's default.
 FIGURE_RULES: Final = ("gauss_legendre", "graded")
-STORED: Final = RESULTS / "figure3.parquet"
 
 
 @dataclass(frozen=True)
@@ -193,24 +184,6 @@ def summarise(found: ImageRun) -> Figure3:
     return Figure3(tuple(curves), spent, found.unreadable, found.provenance)
 
 
-def load_figure3(path: Path = STORED) -> tuple[pd.DataFrame, Figure3]:
-    """Read a stored result: its rows (see `measure_image`) and the figure.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    rows, values = load_result(path, "figure3")
-    series = ("counts", "mean", "lower", "median", "upper")
-    curves = tuple(
-        ErrorCurve(**curve | {name: tuple(curve[name]) for name in series})
-        for curve in values["curves"]
-    )
-    made = Provenance(**values["provenance"])
-    return rows, Figure3(curves, values["gradient_calls"], tuple(values["unreadable"]), made)
-
-
 def describe(figure: Figure3) -> str:
     """The figure as tables in plain text."""
     lines = [
@@ -238,14 +211,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m xdnn_core figure3``; returns the exit status."""
-    rules = tuple(args.rules)
-
-    measure = partial(measure_block, rules=rules)
-    found = run_over_images(args, "figure3", measure, {"rules": rules, "counts": COUNTS})
-    if found is not None:
-        figure = summarise(found)
-        save_result(args.out, found.rows, figure, "figure3")
-        print(f"{describe(figure)}\n\nWritten to {args.out}")
-    return 0
+FIGURE3: Final = ImageExperiment(
+    "figure3", Figure3, measure_block, summarise, describe, settings=("rules",),
+    constants={"counts": COUNTS},
+)  # fmt: skip
+load_figure3, main = FIGURE3.load, FIGURE3.main

@@ -14,9 +14,9 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import pandas as pd
 import pyarrow as pa
@@ -28,6 +28,7 @@ from xdnn_core.io import atomic_write
 
 _SUMMARY: Final = b"xdnn"
 _COMMAND: Final = b"xdnn_command"
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,24 @@ def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> N
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
     with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_result(
+    path: Path, command: str, kind: type[Result], columns: Sequence[str] = ()
+) -> tuple[pd.DataFrame, Result]:
+    """Read what `save_result` wrote, the summary as the dataclass it was; see `load_result`."""
+    rows, values = load_result(path, command, columns)
+    return rows, revive(kind, values)
+
+
+def revive(kind: Any, value: Any) -> Any:
+    """Make dataclasses and tuples of them out of plain values, as JSON has them."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: revive(hints[name], part) for name, part in value.items()})
+    if get_origin(kind) is tuple:
+        return tuple(revive(get_args(kind)[0], part) for part in value)
+    return value
 
 
 def load_result(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, MutableMapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
 from xdnn_core.axioms.network import NetworkSettings
 from xdnn_core.axioms.perceptrons import AXIOM_METHODS, TRIALS, try_axioms
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, provenance, read_result, save_result
 from xdnn_core.io import RESULTS
 
 STORED: Final = {
@@ -63,8 +63,8 @@ class Table1:
 
     cells: tuple[Cell, ...]
     seed: int
-    without_biases: bool
-    provenance: Provenance
+    without_biases: bool = False
+    provenance: Provenance = field(kw_only=True)
 
     def cell(self, method: str, axiom: str) -> Cell:
         """One cell."""
@@ -124,7 +124,7 @@ def run_table1(
     # The same whoever asks: a page has no command line.
     command = f"python -m xdnn_core table1 --trials {trials} --seed {seed}"
     command += " --without-biases" * without_biases
-    return Table1(tuple(cells), seed, without_biases, replace(made, command=command))
+    return Table1(tuple(cells), seed, without_biases, provenance=replace(made, command=command))
 
 
 def save_table1(path: Path, table: Table1) -> None:
@@ -134,17 +134,8 @@ def save_table1(path: Path, table: Table1) -> None:
 
 
 def load_table1(path: Path = STORED[False]) -> Table1:
-    """Read what `save_table1` wrote.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    _, values = load_result(path, "table1")
-    cells = tuple(Cell(**cell) for cell in values["cells"])
-    made = Provenance(**values["provenance"])
-    return Table1(cells, values["seed"], values.get("without_biases", False), made)
+    """Read what `save_table1` wrote."""
+    return read_result(path, "table1", Table1)[1]
 
 
 def describe(table: Table1) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xdnn_core.experiments.image_runs import STEPS, ImageRun, counted
+from xdnn_core.experiments.image_runs import ImageRun, counted
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.metrics.classification import Difference
 from xdnn_core.metrics.masking import MASKING_METRICS, area_under, bootstrap_interval
@@ -91,10 +91,11 @@ class Table3:
         return next(q for q in self.qualities if (q.network, q.method, q.metric) == wanted)
 
 
-def summarise(found: ImageRun, steps: int = STEPS) -> Table3:
+def summarise(run: ImageRun) -> Table3:
     """Reduce the rows of all images to areas with intervals, and mean curves."""
-    networks = {model.name: model.is_xdnn for model in found.models}
-    return Table3(qualities_of(found.rows, networks), found.unreadable, steps, found.provenance)
+    networks = {model.name: model.is_xdnn for model in run.models}
+    qualities = qualities_of(run.rows, networks)
+    return Table3(qualities, run.unreadable, run.note["steps"], run.provenance)
 
 
 def qualities_of(rows: pd.DataFrame, networks: Mapping[str, bool]) -> tuple[Quality, ...]:

@@ -80,54 +80,26 @@ METHODS: dict[str, Method] = {
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was measured.
+    """Everything that was measured."""
 
-    Attributes
-    ----------
-    device, threads, image, repeats
-        Under which circumstances.
-    seconds
-        Median time of one call, by name.
-    images_per_second
-        By name.
-    peak_extra_bytes
-        Of one call, by name.
-    captum_error
-        Relative L1 distance of Captum's 128 points to the reference.
-    graded_steps
-        Graded points with no larger error; None if all of `CANDIDATE_STEPS` have a larger one.
-    rows
-        The table.
-    """
-
+    # device, threads, image, repeats: under which circumstances
     device: str
     threads: int
     image: str
     repeats: int
-    seconds: dict[str, float]
-    images_per_second: dict[str, float]
-    peak_extra_bytes: dict[str, int]
-    captum_error: float
+    seconds: dict[str, float]  # median time of one call, by name
+    images_per_second: dict[str, float]  # by name
+    peak_extra_bytes: dict[str, int]  # of one call, by name
+    captum_error: float  # relative L1 distance of Captum's 128 points to the reference
+    # graded points with no larger error; None if all of `CANDIDATE_STEPS` have a larger one
     graded_steps: int | None
-    rows: list[Row]
+    rows: list[Row]  # the table
 
 
 def photographs(model: PretrainedModel, first: str, count: int) -> tuple[Tensor, Tensor]:
     """Gallery photographs from `first` on, and the class the network sees in each.
 
-    Parameters
-    ----------
-    model
-        Whose preprocessing and predictions.
-    first
-        Key in the gallery.
-    count
-        How many; the gallery is gone through as a ring.
-
-    Returns
-    -------
-    inputs, target
-        (count, 3, H, W) and (count,).
+    Returns (count, 3, H, W) and (count,).
     """
     items = gallery()
     keys = [item.key for item in items]
@@ -214,17 +186,7 @@ def time_x_gradient(
 
 
 def measure(image: str, device: torch.device, repeats: int) -> Report:
-    """Measure everything; see the module's docstring.
-
-    Parameters
-    ----------
-    image
-        Key of a gallery photograph.
-    device
-        Where to run.
-    repeats
-        Rounds of timed calls.
-    """
+    """Measure everything; see the module's docstring."""
     memory = {
         name: in_fresh_process(extra_memory, name, image, str(device), torch.get_num_threads())
         for name in tqdm(METHODS, desc="memory", file=sys.stderr, leave=False)

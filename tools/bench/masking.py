@@ -37,28 +37,18 @@ TARGET: Final = 2.0  # times as fast, on a CPU
 
 @dataclass(frozen=True)
 class MaskingReport:
-    """What was measured.
+    """What was measured."""
 
-    Attributes
-    ----------
-    device, threads, images, repeats
-        The machine, images in the batch, timed rounds.
-    together, one_by_one
-        Median seconds of all metrics over all images.
-    by_metric
-        one_by_one / together for each metric.
-    apart
-        Largest difference of a score.
-    """
-
+    # device, threads, images, repeats: the machine, images in the batch, timed rounds
     device: str
     threads: int
     images: int
     repeats: int
+    # together, one_by_one: median seconds of all metrics over all images
     together: float
     one_by_one: float
-    by_metric: dict[str, float]
-    apart: float
+    by_metric: dict[str, float]  # one_by_one / together for each metric
+    apart: float  # largest difference of a score
 
     @property
     def ratio(self) -> float:
@@ -99,17 +89,7 @@ def _score_one(logits: Tensor, target: int, metric: MaskingMetric) -> float:
 
 @full_float32()
 def measure(images: int, repeats: int, device: torch.device) -> MaskingReport:
-    """Measure all metrics on gallery photographs.
-
-    Parameters
-    ----------
-    images
-        In the batch.
-    repeats
-        Timed rounds, after one to warm up.
-    device
-        Where to run.
-    """
+    """Measure all metrics on gallery photographs."""
     model = load_model(EMBEDDED[0][0], device)
     x, targets = photographs(model, "camera", images)
     maps = input_x_gradient(model.network, x, targets).values

@@ -62,39 +62,23 @@ ONE_BY_ONE: dict[str, Method] = {
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was measured.
+    """Everything that was measured."""
 
-    Attributes
-    ----------
-    device, threads, image, repeats
-        Under which circumstances.
-    seconds
-        For all 31 contrasts, by name.
-    sweep_calls
-        Gradient calls of the sweep.
-    errors
-        Of the sweep and of Captum at `TIMED_STOPS`, by name.
-    convergence_calls, separate_calls, reference_calls
-        Gradient calls of the convergence plot, of the same computed one by one, and how many of
-        both are the reference's.
-    convergence_seconds
-        Of the plot.
-    rows
-        The table.
-    """
-
+    # device, threads, image, repeats: under which circumstances
     device: str
     threads: int
     image: str
     repeats: int
-    seconds: dict[str, float]
-    sweep_calls: int
-    errors: dict[str, list[float]]
+    seconds: dict[str, float]  # for all 31 contrasts, by name
+    sweep_calls: int  # gradient calls of the sweep
+    errors: dict[str, list[float]]  # of the sweep and of Captum at `TIMED_STOPS`, by name
+    # convergence_calls, separate_calls, reference_calls: gradient calls of the convergence plot, of
+    # the same computed one by one, and how many of both are the reference's
     convergence_calls: int
     separate_calls: int
     reference_calls: int
-    convergence_seconds: float
-    rows: list[Row]
+    convergence_seconds: float  # of the plot
+    rows: list[Row]  # the table
 
 
 def one_by_one(method: Method, model: PretrainedModel, x: Tensor, target: int) -> list[Tensor]:
@@ -141,17 +125,7 @@ def _maps(sweep: RaySweep) -> Tensor:
 
 
 def measure(image: str, device: torch.device, repeats: int) -> Report:
-    """Measure everything; see the module's docstring.
-
-    Parameters
-    ----------
-    image
-        Key of a gallery photograph.
-    device
-        Where to run.
-    repeats
-        Rounds of timed calls.
-    """
+    """Measure everything; see the module's docstring."""
     plain, xdnn = load_model(PLAIN, device), load_model(XDNN, device)
     x, targets = photographs(plain, image, 1)
     target = int(targets[0])

@@ -15,24 +15,12 @@ from xdnn_core.figures.export import write_atomically
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One line of the table."""
 
-    Attributes
-    ----------
-    what
-        What was measured.
-    measured
-        A ratio.
-    target
-        What it should be; None where nothing was promised.
-    at_least
-        True: `measured` must not be below the target; False: not above.
-    """
-
-    what: str
-    measured: float
-    target: float | None = None
-    at_least: bool = False
+    what: str  # what was measured
+    measured: float  # a ratio
+    target: float | None = None  # what it should be; None where nothing was promised
+    at_least: bool = False  # True: `measured` must not be below the target; False: not above
 
     @property
     def verdict(self) -> str:
@@ -44,15 +32,7 @@ class Row:
 
 
 def rows_table(rows: Sequence[Row], width: int) -> list[str]:
-    """Lines of text: what was measured, its target, the verdict.
-
-    Parameters
-    ----------
-    rows
-        The figures.
-    width
-        Of the first column.
-    """
+    """Lines of text: what was measured, its target, the verdict."""
     lines = [f"{'what':<{width}}{'measured':>9}{'target':>10}"]
     for row in rows:
         sign = ">=" if row.at_least else "<="
@@ -63,15 +43,7 @@ def rows_table(rows: Sequence[Row], width: int) -> list[str]:
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
-    """Declare the options that these benchmarks share.
-
-    Parameters
-    ----------
-    parser
-        Of the benchmark.
-    repeats
-        Timed rounds unless told.
-    """
+    """Declare the options that these benchmarks share."""
     parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
     parser.add_argument(
         "--repeats", type=int, default=repeats, help=f"timed rounds (default: {repeats})"
@@ -80,13 +52,7 @@ def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
 
 
 def require_positive(**numbers: int) -> None:
-    """Check options that count something.
-
-    Raises
-    ------
-    UserError
-        If one is below 1.
-    """
+    """Check options that count something."""
     for name, number in numbers.items():
         if number < 1:
             raise UserError(f"--{name} is {number}; give 1 or more.")

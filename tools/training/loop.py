@@ -25,17 +25,7 @@ from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
 def build_network(config: TrainConfig, classes: int, features: dict[str, Tensor]) -> AlexNet:
-    """Make the network to train: pretrained convolutions, fresh seeded head.
-
-    Parameters
-    ----------
-    config
-        Recipe; `biases` decides which of the pair.
-    classes
-        Number of logits.
-    features
-        ``features.N.weight`` and ``features.N.bias`` of the pretrained convolutions.
-    """
+    """Make the network to train: pretrained convolutions, fresh seeded head."""
     torch.manual_seed(config.crops.seed)
     shape = AlexNetConfig(classes, config.head, config.biases, config.dropout)
     network = AlexNet(shape)
@@ -68,37 +58,7 @@ def train_network(
     device: str | None = None,
     teacher: nn.Module | None = None,
 ) -> AlexNet:
-    """Train one network of the pair, resuming from the last finished epoch.
-
-    Parameters
-    ----------
-    images
-        Training crops.
-    classes
-        Number of logits.
-    features
-        Pretrained convolutions, see `build_network`.
-    config
-        The recipe.
-    work
-        Folder for the checkpoint of every epoch.
-    name
-        Name of the checkpoint and of the progress bar.
-    device
-        Where to train; None for the best at hand.
-    teacher
-        The trained network that `config.teacher` names.
-
-    Returns
-    -------
-    AlexNet
-        The network after the last epoch, float32, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the checkpoint in `work` was made with another recipe.
-    """
+    """Train one network of the pair, resuming from the last finished epoch."""
     if (teacher is None) != (config.teacher is None):
         raise TypeError("train_network needs a teacher exactly where the recipe names one")
     place = join_workers(device)

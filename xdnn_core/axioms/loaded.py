@@ -51,39 +51,14 @@ def try_network(
 ) -> tuple[Cell, ...]:
     """Try the axioms on a network, in float64.
 
-    Parameters
-    ----------
-    network
-        Maps images (B, C, H, W) to logits (B, classes), two or more; in evaluation mode. It is
-        left as it is.
-    inputs
-        A normalised image, (1, C, H, W).
-    target
-        Class index.
-    references
-        Images for Expected Gradients, (R, C, H, W).
-    settings
-        How much is tried; None for the defaults.
-    progress
-        Called with (gradient calls done, in all); may raise to cancel.
-    known
-        Cells that are there already, by method and axiom; every new one is added, so that a run
-        that was cancelled goes on where it was.
+    `network`: maps images (B, C, H, W) to logits (B, classes), two or more; in evaluation mode.
+    It is left as it is. `inputs`: a normalised image, (1, C, H, W). `references`: images for
+    Expected Gradients, (R, C, H, W). `progress`: called with (gradient calls done, in all); may
+    raise to cancel. `known`: cells that are there already; every new one is added, so that a run
+    that was cancelled goes on where it was. Returns cells method by method, axiom by axiom;
+    X-Gradient only where F(αx) = αF(x).
 
-    Returns
-    -------
-    tuple of Cell
-        Method by method, axiom by axiom; X-Gradient only where F(αx) = αF(x). `trials` are regions
-        for Sensitivity (a), factors α for homogeneity, else 1.
-
-    Raises
-    ------
-    UserError
-        If inputs, references, target or settings cannot be used.
-
-    References
-    ----------
-    Sundararajan et al. 2017, Sections 2 and 3; Hesse et al. 2021, Table 1.
+    Source: Sundararajan et al. 2017, Sections 2 and 3; Hesse et al. 2021, Table 1.
     """
     chosen = settings or NetworkSettings()
     _check(network, inputs, references, chosen)

@@ -82,20 +82,8 @@ def method_title(name: str, settings: NetworkSettings) -> str:
 class LoadedNetwork:
     """The network, the image and the method that are tried, a `Subject`.
 
-    Parameters
-    ----------
-    network
-        Float64, eval mode, parameters frozen.
-    inputs
-        x, (1, C, H, W), float64.
-    target
-        Class index.
-    references
-        For Expected Gradients, (R, C, H, W), float64.
-    settings
-        How much is tried.
-    progress_for
-        Makes the progress of a part out of the gradient calls it costs.
+    `inputs`: x, (1, C, H, W), float64. `references`: for Expected Gradients, (R, C, H, W),
+    float64.
     """
 
     rounding = ROUNDING

@@ -257,28 +257,11 @@ def try_axioms(
 ) -> list[Cell]:
     """Try every axiom for every method.
 
-    Parameters
-    ----------
-    methods, axioms
-        Keys in `AXIOM_METHODS` and `AXIOMS`.
-    trials, seed
-        Random networks and inputs a cell, and the seed of their draws.
-    progress
-        Called with (trials done, in all) after every trial; may raise to cancel.
-    known
-        Cells of this number of trials and this seed that are there already, by method and axiom;
-        every new one is added, so that a run that was cancelled goes on where it was.
-    without_biases
-        Try every method on networks without biases, not X-Gradient alone.
+    `progress`: called with (trials done, in all) after every trial; may raise to cancel.
+    `known`: cells of this number of trials and this seed that are there already; every new one is
+    added, so that a run that was cancelled goes on where it was.
 
-    Raises
-    ------
-    UserError
-        If a method or an axiom is unknown or there are no trials.
-
-    References
-    ----------
-    Sundararajan et al. 2017, Sections 2 and 3; Hesse et al. 2021, Table 1.
+    Source: Sundararajan et al. 2017, Sections 2 and 3; Hesse et al. 2021, Table 1.
     """
     cells = {} if known is None else known
     requested = [(method, axiom) for method in methods for axiom in axioms]

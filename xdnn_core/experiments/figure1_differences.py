@@ -53,27 +53,18 @@ PAPER: Final[dict[str, PaperValue]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """Test ROC-AUC of one method minus another's.
+    """Test ROC-AUC of one method minus another's."""
 
-    Attributes
-    ----------
-    first, second
-        Method keys.
-    mean, low, high
-        Mean over replicates and its 95 % interval (Student's t), which stands for itself: it is
-        not widened for other comparisons. NaN with fewer than two replicates.
-    p
-        Of the two-sided paired t test.
-    replicates, left_out
-        How many have both scores, and how many do not.
-    """
-
+    # first, second: method keys
     first: str
     second: str
+    # mean, low, high: mean over replicates and its 95 % interval (Student's t), which stands for
+    # itself: it is not widened for other comparisons. NaN with fewer than two replicates.
     mean: float
     low: float
     high: float
-    p: float
+    p: float  # of the two-sided paired t test
+    # replicates, left_out: how many have both scores, and how many do not
     replicates: int
     left_out: int
 
@@ -88,37 +79,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class PublishedOrder:
-    """Two methods whose order the paper gives.
+    """Two methods whose order the paper gives."""
 
-    Attributes
-    ----------
-    difference
-        The method that is higher in the paper minus the other one, here.
-    p_holm
-        p corrected by Holm's method for all pairs whose order the paper gives.
-    verdict
-        ``"same"`` or ``"reversed"`` if p_holm is below 5 %, else ``"open"``.
-    """
-
-    difference: Difference
-    p_holm: float
-    verdict: Verdict
+    difference: Difference  # the method that is higher in the paper minus the other one, here
+    p_holm: float  # p corrected by Holm's method for all pairs whose order the paper gives
+    verdict: Verdict  # ``"same"`` or ``"reversed"`` if p_holm is below 5 %, else ``"open"``
 
 
 def paired_difference(scores: pd.DataFrame, first: str, second: str) -> Difference:
-    """Compare two methods replicate by replicate.
-
-    Parameters
-    ----------
-    scores
-        Test ROC-AUC, a row a replicate, a column a method key; NaN where not defined.
-    first, second
-        Columns.
-
-    Returns
-    -------
-    Difference
-    """
+    """Compare two methods replicate by replicate."""
     apart = (scores[first] - scores[second]).dropna().to_numpy()
     mean, half = mean_and_band(apart)
     p = float(ttest_1samp(apart, 0).pvalue) if len(apart) > 1 else float("nan")
@@ -135,16 +104,6 @@ def like_the_best(scores: pd.DataFrame) -> tuple[str, ...]:
     one of its own comparisons by chance; so it is among those returned with 95 % confidence,
     although the highest mean is chosen on the same scores.
 
-    Parameters
-    ----------
-    scores
-        As for `paired_difference`.
-
-    Returns
-    -------
-    tuple of str
-        Method keys, the highest mean first; none if no method has a score.
-
     Source: Gupta 1965, On Some Multiple Decision (Selection and Ranking) Rules; Hsu 1996,
     Multiple Comparisons, Chapter 4 (comparisons with the best); Bonferroni's correction.
     """
@@ -160,16 +119,6 @@ def _is_below(scores: pd.DataFrame, key: str, best: str, comparisons: int) -> bo
 
 def published_orders(scores: pd.DataFrame) -> tuple[PublishedOrder, ...]:
     """Compare every two methods whose order the paper gives.
-
-    Parameters
-    ----------
-    scores
-        As for `paired_difference`.
-
-    Returns
-    -------
-    tuple of PublishedOrder
-        The smallest p first.
 
     Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
     """

@@ -30,62 +30,31 @@ ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 
 @dataclass(frozen=True)
 class AccuracyCurve:
-    """One network's accuracy against contrast.
+    """One network's accuracy against contrast."""
 
-    Attributes
-    ----------
-    network, is_xdnn
-        Name, and whether F(αx) = αF(x).
-    top1
-        Share of images whose label is predicted, 0 to 1, one an α of the figure.
-    changed
-        Images whose prediction at some α is another than at α = 1.
-    """
-
+    # network, is_xdnn: name, and whether F(αx) = αF(x)
     network: str
     is_xdnn: bool
+    # share of images whose label is predicted, 0 to 1, one an α of the figure
     top1: tuple[float, ...]
-    changed: int
+    changed: int  # images whose prediction at some α is another than at α = 1
 
 
 @dataclass(frozen=True)
 class Figure2:
-    """Accuracy against contrast, both networks.
+    """Accuracy against contrast, both networks."""
 
-    Attributes
-    ----------
-    alphas
-        Contrasts, falling from 1.
-    curves
-        One a network.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    provenance
-        How it was made, and over how many images.
-    """
-
-    alphas: tuple[float, ...]
-    curves: tuple[AccuracyCurve, ...]
-    unreadable: tuple[str, ...]
-    provenance: Provenance
+    alphas: tuple[float, ...]  # contrasts, falling from 1
+    curves: tuple[AccuracyCurve, ...]  # one a network
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded and do not count
+    provenance: Provenance  # how it was made, and over how many images
 
 
 def predictions_at(network: nn.Module, inputs: Tensor, alphas: Sequence[float]) -> Tensor:
     """Predict the class of every image at every contrast.
 
-    Parameters
-    ----------
-    network
-        Maps (B, C, H, W) to logits (B, K); in evaluation mode.
-    inputs
-        x, normalised images, (B, C, H, W).
-    alphas
-        Contrasts.
-
-    Returns
-    -------
-    Tensor
-        Class with the largest logit at αx, (A, B).
+    `network`: maps (B, C, H, W) to logits (B, K); in evaluation mode. `inputs`: x, normalised
+    images, (B, C, H, W). Returns class with the largest logit at αx, (A, B).
     """
     with torch.no_grad():
         return torch.stack([network(alpha * inputs).argmax(dim=1) for alpha in alphas])
@@ -95,22 +64,9 @@ def predictions_at(network: nn.Module, inputs: Tensor, alphas: Sequence[float]) 
 def predict_block(
     run: OpenRun, block: Sequence[int], share: Callable[[float], None]
 ) -> pd.DataFrame:
-    """Predict one block of images.
+    """Predict one block of images, a row for every image, network and contrast.
 
-    Parameters
-    ----------
-    run
-        The networks and the images.
-    block
-        Which images.
-    share
-        Called with the share done.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for every image, network and contrast: image, name, label, network, alpha,
-        predicted. Images that cannot be read have none.
+    Columns: image, name, label, network, alpha, predicted. Images that cannot be read have no row.
     """
     photos = run.photographs(block)
     if not photos:

@@ -31,24 +31,14 @@ FIGURE_RULES: Final = ("gauss_legendre", "graded")
 
 @dataclass(frozen=True)
 class ErrorCurve:
-    """Error of one method on one network over the images, one value a count.
+    """Error of one method on one network over the images, one value a count."""
 
-    Attributes
-    ----------
-    network, is_xdnn
-        Name, and whether F(αx) = αF(x).
-    method
-        A rule of Integrated Gradients, "input_x_gradient" or "x_gradient".
-    counts
-        Gradient calls.
-    mean, lower, median, upper
-        Mean and quartiles of ‖A − R‖₁ / ‖R‖₁ over the images.
-    """
-
+    # network, is_xdnn: name, and whether F(αx) = αF(x)
     network: str
     is_xdnn: bool
-    method: str
-    counts: tuple[int, ...]
+    method: str  # a rule of Integrated Gradients, "input_x_gradient" or "x_gradient"
+    counts: tuple[int, ...]  # gradient calls
+    # mean, lower, median, upper: mean and quartiles of ‖A − R‖₁ / ‖R‖₁ over the images
     mean: tuple[float, ...]
     lower: tuple[float, ...]
     median: tuple[float, ...]
@@ -57,24 +47,13 @@ class ErrorCurve:
 
 @dataclass(frozen=True)
 class Figure3:
-    """Both networks' curves.
+    """Both networks' curves."""
 
-    Attributes
-    ----------
-    curves
-        Rules of Integrated Gradients, and the single gradient with counts (1,), by network.
-    gradient_calls
-        Spent on an image, both networks.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    provenance
-        How it was made, and over how many images.
-    """
-
+    # rules of Integrated Gradients, and the single gradient with counts (1,), by network
     curves: tuple[ErrorCurve, ...]
-    gradient_calls: int
-    unreadable: tuple[str, ...]
-    provenance: Provenance
+    gradient_calls: int  # spent on an image, both networks
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded and do not count
+    provenance: Provenance  # how it was made, and over how many images
 
 
 def measure_image(
@@ -84,26 +63,10 @@ def measure_image(
     rules: tuple[str, ...] = FIGURE_RULES,
     share: Callable[[float], None] = lambda done: None,
 ) -> pd.DataFrame:
-    """Measure both networks' convergence on one photograph.
+    """Measure both networks' convergence on one photograph, for one class.
 
-    Parameters
-    ----------
-    models
-        The networks.
-    photo
-        The photograph.
-    label
-        The class that is attributed.
-    rules
-        Of Integrated Gradients.
-    share
-        Called with the share done.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for every network, method and count: network, method, calls, error,
-        completeness_gap, estimated_error, spent (gradient calls of the network's whole plot).
+    A row for every network, method and count: network, method, calls, error, completeness_gap,
+    estimated_error, spent (gradient calls of the network's whole plot).
     """
     rows: list[dict[str, Any]] = []
     for position, model in enumerate(models):

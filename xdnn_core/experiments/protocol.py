@@ -145,30 +145,9 @@ def run_blocks(
     title: str,
     worker: Worker | None = None,
 ) -> pd.DataFrame | None:
-    """Compute what is not there yet and return the rows of all images.
+    """Compute what is not there yet and return all rows; None in all workers but the first.
 
-    Parameters
-    ----------
-    folder, note
-        Finished blocks are found and kept here; plain values that say what they are of.
-    images, size
-        Which images, and how many a block.
-    compute
-        Makes the rows of one block; none for images that cannot be read.
-    title
-        Of the progress bar, which shows the time left.
-    worker
-        This process among several that share the blocks; None if it is alone.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        None in all processes but the first.
-
-    Raises
-    ------
-    UserError
-        If the folder belongs to another run, or no image could be read.
+    A block of `size` images may have no rows. `note` says what the folder's blocks are of.
     """
     claim_folder(folder, note, "run.json")
     blocks = [images[at : at + size] for at in range(0, len(images), size)]

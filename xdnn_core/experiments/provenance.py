@@ -33,47 +33,23 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Origin:
-    """How a result was made.
+    """How a result was made."""
 
-    Attributes
-    ----------
-    command
-        The command line.
-    date
-        When it was finished, ISO 8601, UTC.
-    hardware
-        Device and CPU threads.
-    """
-
-    command: str
-    date: str
-    hardware: str
+    command: str  # the command line
+    date: str  # when it was finished, ISO 8601, UTC
+    hardware: str  # device and CPU threads
 
 
 @dataclass(frozen=True)
 class Provenance(Origin):
-    """How a result over images was made.
+    """How a result over images was made."""
 
-    Attributes
-    ----------
-    data_set
-        Name of the image set and its split.
-    images
-        How many images it is over.
-    """
-
-    data_set: str
-    images: int
+    data_set: str  # name of the image set and its split
+    images: int  # how many images it is over
 
 
 def origin(device: torch.device) -> Origin:
-    """Describe the result that is being made now.
-
-    Parameters
-    ----------
-    device
-        Where it was computed.
-    """
+    """Describe the result that is being made now."""
     # A build that is to be the same byte for byte says what time it is (reproducible-builds.org).
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     now = datetime.datetime.fromtimestamp(float(epoch) if epoch else time.time(), datetime.UTC)
@@ -89,17 +65,7 @@ def origin(device: torch.device) -> Origin:
 
 
 def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
-    """Describe the result over images that is being made now.
-
-    Parameters
-    ----------
-    data_set
-        Name of the image set and its split.
-    images
-        How many images it is over.
-    device
-        Where it was computed.
-    """
+    """Describe the result over images that is being made now."""
     return Provenance(**asdict(origin(device)), data_set=data_set, images=images)
 
 
@@ -113,19 +79,7 @@ def _command() -> str:
 
 
 def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> None:
-    """Write rows with their summary, and the summary as JSON beside; both atomically.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.parquet``.
-    rows
-        What was measured.
-    summary
-        A dataclass of plain values.
-    command
-        Name of the command that makes it.
-    """
+    """Write rows with their summary, and the summary as JSON beside; both atomically."""
     text = json.dumps(asdict(summary), ensure_ascii=False, indent=1)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     ours = {_SUMMARY: text.encode(), _COMMAND: command.encode()}
@@ -157,27 +111,7 @@ def revive(kind: Any, value: Any) -> Any:
 def load_result(
     path: Path, command: str, columns: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read what `save_result` wrote.
-
-    Parameters
-    ----------
-    path
-        The Parquet file.
-    command
-        Which command makes it, for the message.
-    columns
-        That its rows must have; results of older versions may lack them.
-
-    Returns
-    -------
-    rows, summary
-        The summary as plain values.
-
-    Raises
-    ------
-    UserError
-        If the file is not there, no such result, or of an older version.
-    """
+    """Read what `save_result` wrote."""
     if not path.is_file():
         raise UserError(f"{path.name} is not there; make it with python -m xdnn_core {command}.")
     try:

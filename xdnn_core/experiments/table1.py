@@ -47,24 +47,13 @@ PAPER: Final[dict[str, tuple[bool, ...]]] = {
 
 @dataclass(frozen=True)
 class Table1:
-    """All cells.
+    """All cells."""
 
-    Attributes
-    ----------
-    cells
-        Method by method, axiom by axiom.
-    seed
-        Of the random networks.
-    without_biases
-        Whether every method was tried on networks without biases, not X-Gradient alone.
-    provenance
-        How it was made; `images` is 0.
-    """
-
-    cells: tuple[Cell, ...]
-    seed: int
+    cells: tuple[Cell, ...]  # method by method, axiom by axiom
+    seed: int  # of the random networks
+    # whether every method was tried on networks without biases, not X-Gradient alone
     without_biases: bool = False
-    provenance: Provenance = field(kw_only=True)
+    provenance: Provenance = field(kw_only=True)  # how it was made; `images` is 0
 
     def cell(self, method: str, axiom: str) -> Cell:
         """One cell."""
@@ -96,19 +85,7 @@ def run_table1(
     known: MutableMapping[tuple[str, str], Cell] | None = None,
     without_biases: bool = False,
 ) -> Table1:
-    """Try every cell.
-
-    Parameters
-    ----------
-    trials
-        Random networks and inputs a cell.
-    seed
-        Of their draws.
-    show_progress
-        Draw a bar with the time left.
-    progress, known, without_biases
-        As for `try_axioms`.
-    """
+    """Try every cell."""
     with tqdm(desc="table1", unit="trial", disable=not show_progress) as bar:
 
         def tell(done: int, of: int) -> None:

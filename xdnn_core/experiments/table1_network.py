@@ -33,34 +33,17 @@ REFERENCES: Final = 8  # photographs of the gallery, for Expected Gradients
 
 @dataclass(frozen=True)
 class NetworkTable1:
-    """All cells of one network and one photograph.
+    """All cells of one network and one photograph."""
 
-    Attributes
-    ----------
-    cells
-        Method by method, axiom by axiom.
-    network
-        Its name.
-    photo
-        Key in the gallery, or name of the file.
-    target, class_name
-        The class that is explained.
-    settings
-        How much was tried.
-    seconds
-        Wall-clock time; of a run that was cancelled in between, of its last part.
-    provenance
-        How it was made.
-    """
-
-    cells: tuple[Cell, ...]
-    network: str
-    photo: str
+    cells: tuple[Cell, ...]  # method by method, axiom by axiom
+    network: str  # its name
+    photo: str  # key in the gallery, or name of the file
+    # target, class_name: the class that is explained
     target: int
     class_name: str
-    settings: NetworkSettings
-    seconds: float
-    provenance: Provenance
+    settings: NetworkSettings  # how much was tried
+    seconds: float  # wall-clock time; of a run that was cancelled in between, of its last part
+    provenance: Provenance  # how it was made
 
     def cell(self, method: str, axiom: str) -> Cell:
         """One cell."""
@@ -84,22 +67,7 @@ def run_network_table1(
 ) -> NetworkTable1:
     """Try the axioms on a network and a photograph.
 
-    Parameters
-    ----------
-    model
-        From `load_model`.
-    image
-        The photograph.
-    photo
-        Its key in the gallery, or the name of its file.
-    target
-        Class index.
-    settings
-        How much is tried.
-    progress
-        Called with (gradient calls done, in all); may raise to cancel.
-    known
-        Cells of an earlier run that was cancelled; see `try_network`.
+    `progress`: called with (gradient calls done, in all); may raise to cancel.
     """
     began = time.perf_counter()
     others = [item for item in gallery() if item.key != photo][:REFERENCES]

@@ -48,25 +48,11 @@ def measure_batch(
 ) -> pd.DataFrame:
     """Measure one network on a batch of images.
 
-    Parameters
-    ----------
-    model
-        The network.
-    inputs
-        Normalised images (B, 3, H, W).
-    labels
-        Their classes (B,), which are what is attributed.
-    attributed
-        Which of them to attribute, (B,); None for all. The others only count for accuracy.
-    steps
-        Gauss–Legendre points of Integrated Gradients.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row an image: network; rank of the label among the logits (0: predicted); l1_apart and
-        l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_part; half_distance. The last five are
-        missing where it was not attributed.
+    `inputs`: normalised images (B, 3, H, W). `labels`: their classes (B,), which are what is
+    attributed. `attributed`: which of them to attribute, (B,); None for all. The others only
+    count for accuracy. A row an image: network; rank of the label among the logits (0: predicted);
+    l1_apart and l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_part; half_distance. The last
+    five are missing where it was not attributed.
     """
     with torch.no_grad():
         logits = model.network(inputs)  # (B, K)

@@ -54,26 +54,9 @@ def attributions_of(
 ) -> dict[str, Tensor]:
     """Attribute a batch of images by every method of the table.
 
-    Parameters
-    ----------
-    model
-        The network.
-    inputs
-        Normalised images (B, 3, H, W).
-    labels
-        Their classes (B,), which are what is attributed.
-    references
-        Other images, (B, 3, H, W), one each for Expected Gradients.
-    seeds
-        Of what is drawn for each image, its point on the path and its random attribution, so that
-        neither depends on the images beside it.
-    steps
-        Gauss–Legendre points of Integrated Gradients.
-
-    Returns
-    -------
-    dict
-        Key of `QUALITY_METHODS` to values (B, 3, H, W).
+    `inputs`: normalised images (B, 3, H, W). `labels`: their classes (B,), which are what is
+    attributed. `references`: other images, (B, 3, H, W), one each for Expected Gradients. Returns
+    key of `QUALITY_METHODS` to values (B, 3, H, W).
     """
     network = model.network
     noise = [
@@ -109,16 +92,8 @@ def measure_batch(
 ) -> pd.DataFrame:
     """Score every method by every metric on a batch of images.
 
-    Parameters
-    ----------
-    model, inputs, labels, references, seeds, steps
-        As for `attributions_of`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for every method, metric and image: place (in the batch), network, method, metric,
-        curve (a list).
+    A row for every method, metric and image: place (in the batch), network, method, metric, curve
+    (a list). Arguments as for `attributions_of`.
     """
     rows = []
     found = attributions_of(model, inputs, labels, references, seeds, steps)

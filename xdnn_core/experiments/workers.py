@@ -17,19 +17,12 @@ _PATIENCE = timedelta(days=14)
 
 @dataclass(frozen=True)
 class Worker:
-    """This process's place among those of a torchrun.
+    """This process's place among those of a torchrun."""
 
-    Attributes
-    ----------
-    rank, world_size
-        Its number, from 0, and how many there are.
-    device
-        Where it computes.
-    """
-
+    # rank, world_size: its number, from 0, and how many there are
     rank: int
     world_size: int
-    device: torch.device
+    device: torch.device  # where it computes
 
     @property
     def is_main(self) -> bool:
@@ -43,18 +36,7 @@ class Worker:
 
 
 def join_workers(device: str | None = None) -> Worker:
-    """Join the group that torchrun made, or stand alone.
-
-    Parameters
-    ----------
-    device
-        ``"cpu"`` or ``"cuda"``, None for the best at hand; each process takes a GPU of its own.
-
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not present.
-    """
+    """Join the group that torchrun made, or stand alone."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     chosen = resolve_device(device)
     if world_size == 1:

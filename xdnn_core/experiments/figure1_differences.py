@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
+from xdnn_core.metrics.classification import Difference
 from xdnn_core.priors.live_curve import mean_and_band
 
 FIGURE_METHODS: Final = (
@@ -52,28 +53,25 @@ PAPER: Final[dict[str, PaperValue]] = {
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Test ROC-AUC of one method minus another's."""
+class ScoreDifference(Difference):
+    """Test ROC-AUC of one method minus another's, mean over replicates.
 
-    # first, second: method keys
-    first: str
+    The 95 % interval (Student's t) stands for itself: it is not widened for other comparisons. NaN
+    with fewer than two replicates.
+    """
+
+    first: str  # method key
     second: str
-    # mean, low, high: mean over replicates and its 95 % interval (Student's t), which stands for
-    # itself: it is not widened for other comparisons. NaN with fewer than two replicates.
-    mean: float
-    low: float
-    high: float
     p: float  # of the two-sided paired t test
-    # replicates, left_out: how many have both scores, and how many do not
-    replicates: int
-    left_out: int
+    replicates: int  # how many have both scores
+    left_out: int  # and how many do not
 
     @property
-    def flipped(self) -> Difference:
+    def flipped(self) -> ScoreDifference:
         """The second method minus the first."""
         return replace(
             self,
-            first=self.second, second=self.first, mean=-self.mean, low=-self.high, high=-self.low,
+            first=self.second, second=self.first, value=-self.value, low=-self.high, high=-self.low,
         )  # fmt: skip
 
 
@@ -81,18 +79,18 @@ class Difference:
 class PublishedOrder:
     """Two methods whose order the paper gives."""
 
-    difference: Difference  # the method that is higher in the paper minus the other one, here
+    difference: ScoreDifference  # the method that is higher in the paper minus the other one, here
     p_holm: float  # p corrected by Holm's method for all pairs whose order the paper gives
     verdict: Verdict  # ``"same"`` or ``"reversed"`` if p_holm is below 5 %, else ``"open"``
 
 
-def paired_difference(scores: pd.DataFrame, first: str, second: str) -> Difference:
+def paired_difference(scores: pd.DataFrame, first: str, second: str) -> ScoreDifference:
     """Compare two methods replicate by replicate."""
     apart = (scores[first] - scores[second]).dropna().to_numpy()
     mean, half = mean_and_band(apart)
     p = float(ttest_1samp(apart, 0).pvalue) if len(apart) > 1 else float("nan")
-    return Difference(
-        first, second, mean, mean - half, mean + half, p, len(apart), len(scores) - len(apart)
+    return ScoreDifference(
+        mean, mean - half, mean + half, first, second, p, len(apart), len(scores) - len(apart)
     )
 
 
@@ -114,7 +112,7 @@ def like_the_best(scores: pd.DataFrame) -> tuple[str, ...]:
 
 def _is_below(scores: pd.DataFrame, key: str, best: str, comparisons: int) -> bool:
     apart = paired_difference(scores, best, key)
-    return apart.mean > 0 and apart.p / 2 * comparisons < LEVEL
+    return apart.value > 0 and apart.p / 2 * comparisons < LEVEL
 
 
 def published_orders(scores: pd.DataFrame) -> tuple[PublishedOrder, ...]:
@@ -146,7 +144,7 @@ def is_above_in_paper(first: str, second: str) -> bool:
     return first == "x_gradient" and second in FIGURE_METHODS
 
 
-def _verdict(difference: Difference, p_holm: float) -> Verdict:
+def _verdict(difference: ScoreDifference, p_holm: float) -> Verdict:
     if not p_holm < LEVEL:
         return "open"
-    return "same" if difference.mean > 0 else "reversed"
+    return "same" if difference.value > 0 else "reversed"

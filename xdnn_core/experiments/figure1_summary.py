@@ -15,14 +15,14 @@ from xdnn_core.data.cohorts.splitting import split_sizes
 from xdnn_core.experiments.figure1_differences import (
     FIGURE_METHODS,
     PAPER,
-    Difference,
     PaperValue,
     PublishedOrder,
+    ScoreDifference,
     like_the_best,
     paired_difference,
     published_orders,
 )
-from xdnn_core.experiments.provenance import Origin, load_result, origin, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import choose_strengths
 
@@ -45,7 +45,7 @@ class Score:
     undefined: int  # replicates left out because a ROC-AUC is not defined
     validation_mean: float  # mean validation ROC-AUC at that strength, by which it was chosen
     gini: float  # mean Gini of the attributions at the best epoch
-    gain: Difference | None  # over no prior, paired; None for no prior itself
+    gain: ScoreDifference | None  # over no prior, paired; None for no prior itself
     paper: PaperValue | None  # the paper's value, None where it published none
 
 
@@ -68,7 +68,7 @@ class Figure1:
     # keys of the methods that cannot be told apart from the best, the highest mean first
     like_the_best: tuple[str, ...]
     orders: tuple[PublishedOrder, ...]  # every two methods whose order the paper gives, compared
-    origin: Origin  # how the results that this is computed from were made
+    origin: Provenance  # how the results that this is computed from were made
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -95,10 +95,10 @@ def summarise(results: pd.DataFrame, cohort: Cohort, device: torch.device) -> Fi
         "rows": len(cohort),
         "features": cohort.features.shape[1],
     }
-    return _summarise(results, facts, origin(device))
+    return _summarise(results, facts, provenance(cohort.name, 0, device))
 
 
-def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], made: Origin) -> Figure1:
+def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], made: Provenance) -> Figure1:
     chosen = choose_strengths(results)
     rows = {key: _rows_at(results, key, strength) for key, strength in chosen.items()}
     tests = pd.DataFrame({key: at.set_index("replicate")["test_auc"] for key, at in rows.items()})
@@ -155,4 +155,4 @@ def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
     """
     results, values = load_result(path, "figure1")
     facts = {name: values[name] for name in _COHORT_FACTS}
-    return results, _summarise(results, facts, Origin(**values["origin"]))
+    return results, _summarise(results, facts, Provenance(**values["origin"]))

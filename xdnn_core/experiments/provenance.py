@@ -32,23 +32,17 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """How a result was made."""
 
     command: str  # the command line
     date: str  # when it was finished, ISO 8601, UTC
     hardware: str  # device and CPU threads
+    data_set: str = ""  # name of the image set and its split, of results over images
+    images: int = 0  # how many it is over
 
 
-@dataclass(frozen=True)
-class Provenance(Origin):
-    """How a result over images was made."""
-
-    data_set: str  # name of the image set and its split
-    images: int  # how many images it is over
-
-
-def origin(device: torch.device) -> Origin:
+def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
     """Describe the result that is being made now."""
     # A build that is to be the same byte for byte says what time it is (reproducible-builds.org).
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
@@ -57,16 +51,13 @@ def origin(device: torch.device) -> Origin:
         hardware = torch.cuda.get_device_name(device)
     else:
         hardware = f"{platform.machine()} CPU, {torch.get_num_threads()} of {os.cpu_count()} cores"
-    return Origin(
+    return Provenance(
         command=_command(),
         date=now.isoformat(timespec="seconds"),
         hardware=f"{hardware}, torch {torch.__version__}",
+        data_set=data_set,
+        images=images,
     )
-
-
-def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
-    """Describe the result over images that is being made now."""
-    return Provenance(**asdict(origin(device)), data_set=data_set, images=images)
 
 
 def _command() -> str:

@@ -17,21 +17,11 @@ START_LIMIT = 60  # seconds
 
 @dataclass(frozen=True)
 class Server:
-    """A running app.
+    """A running app."""
 
-    Attributes
-    ----------
-    url
-        Its address.
-    process
-        The server itself: run.sh hands its process over to it.
-    log
-        What it printed.
-    """
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    url: str  # its address
+    process: subprocess.Popen[bytes]  # the server itself: run.sh hands its process over to it
+    log: Path  # what it printed
 
     def stop(self) -> None:
         """End it, as Ctrl-C does; by force after ten seconds."""
@@ -44,26 +34,7 @@ class Server:
 
 
 def start_server(folder: Path, cores: int | None = None, **more: str) -> Server:
-    """Start the app on a free port and wait until it answers.
-
-    Parameters
-    ----------
-    folder
-        For all its files: downloads, kept runs, log.
-    cores
-        Compute on the first few of this process's cores only; None for all.
-    more
-        Further environment variables, of those that users have.
-
-    Returns
-    -------
-    Server
-
-    Raises
-    ------
-    RuntimeError
-        If it does not answer within a minute; with what it printed.
-    """
+    """Start the app on a free port and wait until it answers."""
     port = _free_port()
     log = folder / "server.log"
     folders = {"XDNN_CACHE": str(folder / "cache"), "XDNN_DATA": str(folder / "data")}

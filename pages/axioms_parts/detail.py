@@ -12,8 +12,8 @@ from pages.common.page import Theme
 from pages.common.terms import explain
 from pages.common.theme import CONFIG, colour, figure
 from pages.common.wording import plain
-from xdnn_core.axioms.experiments import AXIOMS, STEP
-from xdnn_core.axioms.table import Cell, verdict
+from xdnn_core.axioms.axioms import AXIOMS, Cell, verdict
+from xdnn_core.axioms.functions import STEP
 from xdnn_core.text import percent
 
 _HEIGHT = 270

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pandas as pd
 import streamlit as st
 
-from xdnn_core.axioms.table import Cell
+from xdnn_core.axioms.axioms import Cell
 from xdnn_core.experiments.table1 import Table1
 from xdnn_core.experiments.table1_network import NetworkTable1
 from xdnn_core.figures.export import settings_json

@@ -16,10 +16,9 @@ from pages.common.jobs import predictions
 from pages.common.networks import store
 from pages.common.page import current_theme
 from pages.common.photo import choose_photo
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.loaded import NetworkCell, gradient_calls
-from xdnn_core.axioms.network_experiments import ROUNDING
-from xdnn_core.axioms.network_methods import NetworkSettings
+from xdnn_core.axioms.axioms import AXIOMS, Cell as NetworkCell
+from xdnn_core.axioms.loaded import gradient_calls
+from xdnn_core.axioms.network import ROUNDING, NetworkSettings
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.comparison import fast_method
 from xdnn_core.experiments.table1_network import NetworkTable1

@@ -15,9 +15,8 @@ from pages.axioms_parts.work import RandomWork, ask, is_asked
 from pages.common.address import choice, number
 from pages.common.errors import for_screen
 from pages.common.page import current_theme
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.methods import AXIOM_METHODS
-from xdnn_core.axioms.table import Cell
+from xdnn_core.axioms.axioms import AXIOMS, Cell
+from xdnn_core.axioms.perceptrons import AXIOM_METHODS
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.table1 import STORED, Table1, load_table1
 

@@ -10,8 +10,7 @@ import streamlit as st
 from pages.common.address import read
 from pages.common.page import Theme
 from pages.common.theme import colour
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.table import Cell, verdict
+from xdnn_core.axioms.axioms import AXIOMS, Cell, verdict
 
 _KEY = "axioms_table"
 _CHOSEN = "axioms_cell"

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from xdnn_core.axioms.experiments import step_network
-from xdnn_core.axioms.methods import AXIOM_METHODS
-from xdnn_core.axioms.networks import FEATURES, draws
+from xdnn_core.axioms.functions import FEATURES, draws, step_network
+from xdnn_core.axioms.perceptrons import AXIOM_METHODS
 
 _TRIALS = 32  # of methods that draw
 

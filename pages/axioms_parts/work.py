@@ -12,9 +12,9 @@ from pages.common.cache import results
 from pages.common.jobs import compute_missing
 from pages.common.photo import Photo
 from pages.common.progress import Progress
-from xdnn_core.axioms.experiments import AXIOMS
+from xdnn_core.axioms.axioms import AXIOMS
 from xdnn_core.axioms.loaded import gradient_calls
-from xdnn_core.axioms.network_methods import NetworkSettings
+from xdnn_core.axioms.network import NetworkSettings
 from xdnn_core.experiments.table1 import Table1, run_table1
 from xdnn_core.experiments.table1_network import NetworkTable1, run_network_table1
 from xdnn_core.figures.panels import network_name

@@ -51,7 +51,8 @@ def draw_downloads(
         shown = [[None if r else image, *row] for r, row in enumerate(rows)]
         regular = work.models[0]
         shown[1].append(ledger_panel(network_name(regular), ledgers[regular.name], display.theme))
-        footer = f"{class_name} · {settings.told} · {' and '.join(m.name for m in work.models)}"
+        names = " and ".join(model.name for model in work.models)
+        footer = f"{class_name} · {settings.description} · {names}"
         return figure_png(shown, footer, display.theme)
 
     def npz() -> bytes:

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.axioms.experiments import AXIOMS, step_network
-from xdnn_core.axioms.methods import AXIOM_METHODS
-from xdnn_core.axioms.networks import (
+from xdnn_core.axioms.axioms import AXIOMS
+from xdnn_core.axioms.functions import (
     FEATURES,
     combination,
     draws,
     exact_integrated_gradients,
     random_perceptron,
-    rebuilt,
+    step_network,
 )
-from xdnn_core.axioms.table import TOLERANCE, try_axioms, try_cell
+from xdnn_core.axioms.perceptrons import AXIOM_METHODS, TOLERANCE, try_axioms, try_cell
+from xdnn_core.axioms.rebuild import rebuilt_perceptron
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.inspection import inspect_homogeneity
 
@@ -98,7 +98,7 @@ def test_the_exact_integral_is_the_limit_of_quadrature_and_complete() -> None:
 def test_rebuilt_networks_compute_the_same_and_are_built_differently(biases: bool) -> None:
     for rng in draws(1, 5):
         network = random_perceptron(rng, biases)
-        other = rebuilt(network, rng)
+        other = rebuilt_perceptron(network, rng)
         rows = torch.randn(50, FEATURES, generator=rng, dtype=torch.float64)
         assert torch.allclose(network(rows), other(rows), rtol=1e-12, atol=1e-12)
         assert other[0].weight.shape[0] > network[0].weight.shape[0]

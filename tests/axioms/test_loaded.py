@@ -9,18 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from pages.axioms_parts.textbook import step_example
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.loaded import NetworkCell, gradient_calls, try_network
-from xdnn_core.axioms.network_experiments import NETWORK_EXPERIMENTS, ROUNDING
-from xdnn_core.axioms.network_methods import NetworkSettings
-from xdnn_core.axioms.rebuilding import AGREEMENT, rebuilt_network
+from xdnn_core.axioms.axioms import Cell
+from xdnn_core.axioms.loaded import gradient_calls, try_network
+from xdnn_core.axioms.network import ROUNDING, NetworkSettings
+from xdnn_core.axioms.rebuild import AGREEMENT, rebuilt_network
 from xdnn_core.errors import UserError
 
 FEW = NetworkSettings(steps=4, samples=2, alphas=(0.5,))
 MANY = NetworkSettings(steps=256)
 
 
-def verdicts(cells: tuple[NetworkCell, ...]) -> dict[str, str]:
+def verdicts(cells: tuple[Cell, ...]) -> dict[str, str]:
     """By method a digit an axiom, in the order of AXIOMS: sensitivity a and b, implementation
     invariance, completeness, linearity, symmetry, homogeneity."""
     found: dict[str, str] = {}
@@ -29,12 +28,8 @@ def verdicts(cells: tuple[NetworkCell, ...]) -> dict[str, str]:
     return found
 
 
-def cell_of(cells: tuple[NetworkCell, ...], method: str, axiom: str) -> NetworkCell:
+def cell_of(cells: tuple[Cell, ...], method: str, axiom: str) -> Cell:
     return next(cell for cell in cells if (cell.method, cell.axiom) == (method, axiom))
-
-
-def test_the_axioms_are_those_of_the_table() -> None:
-    assert list(NETWORK_EXPERIMENTS) == list(AXIOMS)
 
 
 def test_a_linear_network_holds_everything_but_what_the_gradient_cannot(images: Tensor) -> None:
@@ -162,7 +157,7 @@ def test_a_run_that_was_cut_short_goes_on_and_ends_the_same(
     whole = try_network(*arguments, lambda *done: seen.append(done))
     assert seen == sorted(seen)
     assert seen[-1] == (gradient_calls(True, FEW),) * 2
-    known: dict[tuple[str, str], NetworkCell] = {}
+    known: dict[tuple[str, str], Cell] = {}
 
     def cut(done: int, of: int) -> None:
         if done > of / 2:

@@ -243,6 +243,6 @@ def test_a_tolerance_decides_the_number_of_calls(
 
 
 def test_settings_in_words() -> None:
-    assert SETTINGS.told == "graded, 8 gradient calls, zero baseline"
+    assert SETTINGS.description == "graded, 8 gradient calls, zero baseline"
     wanted = "graded, to an estimated error of 2.5\u00a0%, at most 128 calls, zero baseline"
-    assert IntegrationSettings(tolerance=0.025).told == wanted
+    assert IntegrationSettings(tolerance=0.025).description == wanted

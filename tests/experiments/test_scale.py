@@ -88,7 +88,9 @@ def wait_for_blocks(process: subprocess.Popen[bytes], work: Path, count: int) ->
 
 def test_killed_three_times_it_writes_the_same_bytes(small: Path, undisturbed: Path) -> None:
     work = small / "killed" / "work"
-    moments = random.Random(time.time_ns())  # other moments in every run of the tests
+    seed = time.time_ns()  # other moments in every run of the tests
+    print(f"seed of the moments: {seed}")  # shown when it fails
+    moments = random.Random(seed)
     for least in (1, 4, 7):
         process = start(options(small, work, "table2.parquet"))
         wait_for_blocks(process, work, least)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.experiments.small_pair import make_pair
-from xdnn_core.axioms.experiments import AXIOMS
+from xdnn_core.axioms.axioms import AXIOMS
 from xdnn_core.cli import main
 from xdnn_core.data.gallery import gallery
 from xdnn_core.experiments import table1_network

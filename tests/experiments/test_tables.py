@@ -13,8 +13,8 @@ import torch
 
 from tests.experiments.small_pair import CLASSES, make_images, make_pair
 from xdnn_core.attribution.integrated import integrated_gradients
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.methods import AXIOM_METHODS
+from xdnn_core.axioms.axioms import AXIOMS
+from xdnn_core.axioms.perceptrons import AXIOM_METHODS
 from xdnn_core.cli import main
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import image_runs, table1, table2, table3, table3_summary
@@ -74,8 +74,10 @@ def test_without_biases_the_paper_speaks_of_x_gradient_alone() -> None:
 def test_the_stored_table1_is_what_the_code_makes_today(without_biases: bool) -> None:
     stored = table1.load_table1(table1.STORED[without_biases])
     again = table1.run_table1(stored.cells[0].trials, stored.seed, without_biases=without_biases)
-    decided = [(cell.method, cell.axiom, cell.violated) for cell in again.cells]
-    assert decided == [(cell.method, cell.axiom, cell.violated) for cell in stored.cells]
+    for cell, before in zip(again.cells, stored.cells, strict=True):
+        # What is off by rounding only differs from processor to processor.
+        rounded = {"worst": before.worst, "witness": before.witness} if before.holds else {}
+        assert replace(cell, **rounded) == replace(before, worst=pytest.approx(before.worst))
     assert stored.without_biases == without_biases
 
 

@@ -62,7 +62,7 @@ def test_both_panels_at_the_strength_validation_chose() -> None:
     spread = np.std([-0.0125, -0.0075, 0.0075, 0.0125], ddof=1)
     assert x.two_sem == pytest.approx(2 * spread / 2)
     assert x.gain is not None
-    assert x.gain.mean == pytest.approx(0.04)
+    assert x.gain.value == pytest.approx(0.04)
     half = 3.182446 * np.std([0.0025, -0.0025] * 2, ddof=1) / 2  # Student's t, 3 degrees
     assert (x.gain.low, x.gain.high) == pytest.approx((0.04 - half, 0.04 + half))
     assert figure.methods[0].gain is None

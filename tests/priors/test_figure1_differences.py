@@ -76,7 +76,7 @@ def test_differences_that_unpaired_errors_hide(
     apart = order.difference
     if apart.first != key(first):
         apart = apart.flipped
-    assert apart.mean == pytest.approx(mean, abs=5e-5)
+    assert apart.value == pytest.approx(mean, abs=5e-5)
     students_t = stats.t.ppf(0.975, apart.replicates - 1)
     assert (apart.high - apart.low) / students_t == pytest.approx(two_sem, abs=5e-5)
     assert apart.low > 0, "its own interval leaves out 0"
@@ -165,8 +165,8 @@ def test_replicates_without_a_partner_are_left_out() -> None:
     scores = pd.DataFrame({"a": [0.7, 0.8, nan, 0.9], "b": [0.6, nan, 0.5, 0.7]})
     apart = paired_difference(scores, "a", "b")
     assert (apart.replicates, apart.left_out) == (2, 2)
-    assert apart.mean == pytest.approx(0.15)
+    assert apart.value == pytest.approx(0.15)
     single = paired_difference(scores.head(2), "a", "b")
-    assert single.mean == pytest.approx(0.1)
+    assert single.value == pytest.approx(0.1)
     assert np.isnan([single.low, single.high, single.p]).all()
     assert published_orders(scores) == ()

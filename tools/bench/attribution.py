@@ -22,17 +22,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tools.bench.report import (
+    Report,
     Row,
     add_common_arguments,
+    circumstances,
     finish,
     require_positive,
-    rows_table,
 )
 from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.target import Target
 from xdnn_core.data.gallery import gallery
-from xdnn_core.device import device_title, resolve_device
+from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
 from xdnn_core.metrics.distance import relative_l1
@@ -79,55 +80,35 @@ METHODS: dict[str, Method] = {
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything that was measured.
+class AttributionReport(Report):
+    """Everything that was measured."""
 
-    Attributes
-    ----------
-    device, threads, image, repeats
-        Under which circumstances.
-    seconds
-        Median time of one call, by name.
-    images_per_second
-        By name.
-    peak_extra_bytes
-        Of one call, by name.
-    captum_error
-        Relative L1 distance of Captum's 128 points to the reference.
-    graded_steps
-        Graded points with no larger error; None if all of `CANDIDATE_STEPS` have a larger one.
-    rows
-        The table.
-    """
-
-    device: str
-    threads: int
-    image: str
-    repeats: int
-    seconds: dict[str, float]
-    images_per_second: dict[str, float]
-    peak_extra_bytes: dict[str, int]
-    captum_error: float
+    seconds: dict[str, float]  # median time of one call, by name
+    images_per_second: dict[str, float]  # by name
+    peak_extra_bytes: dict[str, int]  # of one call, by name
+    captum_error: float  # relative L1 distance of Captum's 128 points to the reference
+    # graded points with no larger error; None if all of `CANDIDATE_STEPS` have a larger one
     graded_steps: int | None
-    rows: list[Row]
+
+    def table(self) -> list[Row]:
+        """The ratios, beside their targets."""
+        return rows_of(self.seconds, self.peak_extra_bytes, self.graded_steps)
+
+    def lines(self) -> list[str]:
+        """Every call."""
+        lines = [f"{'call':<34}{'seconds':>9}{'images/s':>10}{'extra MiB':>11}"]
+        for name, seconds in self.seconds.items():
+            memory = self.peak_extra_bytes.get(name)
+            mib = "" if memory is None else f"{memory / 2**20:.0f}"
+            rate = self.images_per_second[name]
+            lines.append(f"{name:<34}{seconds:>9.3f}{rate:>10.3g}{mib:>11}")
+        return [*lines, "", f"Captum's error with {STEPS} points: {self.captum_error:.2%}"]
 
 
 def photographs(model: PretrainedModel, first: str, count: int) -> tuple[Tensor, Tensor]:
     """Gallery photographs from `first` on, and the class the network sees in each.
 
-    Parameters
-    ----------
-    model
-        Whose preprocessing and predictions.
-    first
-        Key in the gallery.
-    count
-        How many; the gallery is gone through as a ring.
-
-    Returns
-    -------
-    inputs, target
-        (count, 3, H, W) and (count,).
+    Returns (count, 3, H, W) and (count,).
     """
     items = gallery()
     keys = [item.key for item in items]
@@ -213,18 +194,8 @@ def time_x_gradient(
     return sorted(fast)[len(fast) // 2], sorted(long)[len(long) // 2]
 
 
-def measure(image: str, device: torch.device, repeats: int) -> Report:
-    """Measure everything; see the module's docstring.
-
-    Parameters
-    ----------
-    image
-        Key of a gallery photograph.
-    device
-        Where to run.
-    repeats
-        Rounds of timed calls.
-    """
+def measure(image: str, device: torch.device, repeats: int) -> AttributionReport:
+    """Measure everything; see the module's docstring."""
     memory = {
         name: in_fresh_process(extra_memory, name, image, str(device), torch.get_num_threads())
         for name in tqdm(METHODS, desc="memory", file=sys.stderr, leave=False)
@@ -238,17 +209,13 @@ def measure(image: str, device: torch.device, repeats: int) -> Report:
         pair = time_x_gradient(xdnn, *photographs(xdnn, image, count), repeats)
         for name, found in zip(("X-Gradient", "Captum on X-AlexNet"), pair, strict=True):
             seconds[f"{name}, batch of {count}"], counts[f"{name}, batch of {count}"] = found, count
-    return Report(
-        device=device_title(device),
-        threads=torch.get_num_threads(),
-        image=image,
-        repeats=repeats,
+    return AttributionReport(
+        *circumstances(device, f"photograph {image!r}", repeats),
         seconds=seconds,
         images_per_second={name: counts[name] / found for name, found in seconds.items()},
         peak_extra_bytes=memory,
         captum_error=error,
         graded_steps=graded_steps,
-        rows=rows_of(seconds, memory, graded_steps),
     )
 
 
@@ -277,23 +244,6 @@ def rows_of(
     ]
 
 
-def table(report: Report) -> str:
-    """The report as text."""
-    lines = [
-        f"{report.device}, {report.threads} CPU threads, float32, photograph {report.image!r}, "
-        f"medians of {report.repeats} rounds in turns",
-        "",
-        f"{'call':<34}{'seconds':>9}{'images/s':>10}{'extra MiB':>11}",
-    ]
-    for name, found in report.seconds.items():
-        memory = report.peak_extra_bytes.get(name)
-        mib = "" if memory is None else f"{memory / 2**20:.0f}"
-        lines.append(f"{name:<34}{found:>9.3f}{report.images_per_second[name]:>10.3g}{mib:>11}")
-    lines += ["", f"Captum's error with {STEPS} points: {report.captum_error:.2%}", ""]
-    lines += rows_table(report.rows, 50)
-    return "\n".join(lines)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m tools.bench attribution``."""
     add_common_arguments(parser, repeats=5)
@@ -304,4 +254,4 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m tools.bench attribution``; returns the exit status."""
     require_positive(repeats=args.repeats)
     report = measure(args.image, resolve_device(args.device), args.repeats)
-    return finish(report, table, args.json)
+    return finish(report, args.json)

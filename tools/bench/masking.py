@@ -19,14 +19,15 @@ from torch import Tensor
 
 from tools.bench.attribution import photographs
 from tools.bench.report import (
+    Report,
     Row,
     add_common_arguments,
+    circumstances,
     finish,
     require_positive,
-    rows_table,
 )
 from xdnn_core.attribution.gradients import input_x_gradient
-from xdnn_core.device import device_title, full_float32, resolve_device
+from xdnn_core.device import full_float32, resolve_device
 from xdnn_core.experiments.measuring import interleaved_seconds
 from xdnn_core.metrics.masking import MASKING_METRICS, MaskingMetric, mask_blur, masking_curve
 from xdnn_core.models.catalogue import EMBEDDED
@@ -36,34 +37,29 @@ TARGET: Final = 2.0  # times as fast, on a CPU
 
 
 @dataclass(frozen=True)
-class MaskingReport:
-    """What was measured.
+class MaskingReport(Report):
+    """What was measured."""
 
-    Attributes
-    ----------
-    device, threads, images, repeats
-        The machine, images in the batch, timed rounds.
-    together, one_by_one
-        Median seconds of all metrics over all images.
-    by_metric
-        one_by_one / together for each metric.
-    apart
-        Largest difference of a score.
-    """
-
-    device: str
-    threads: int
-    images: int
-    repeats: int
-    together: float
+    together: float  # median seconds of all metrics over all images
     one_by_one: float
-    by_metric: dict[str, float]
-    apart: float
+    by_metric: dict[str, float]  # one_by_one / together for each metric
+    apart: float  # largest difference of a score
 
-    @property
-    def ratio(self) -> float:
-        """How many times as fast."""
-        return self.one_by_one / self.together
+    def table(self) -> list[Row]:
+        """The ratios, beside their targets."""
+        target, ratio = TARGET if self.device == "CPU" else None, self.one_by_one / self.together
+        return [
+            Row("all metrics, one by one / together", ratio, target, at_least=True),
+            *(Row(f"  {name}", ratio) for name, ratio in self.by_metric.items()),
+        ]
+
+    def lines(self) -> list[str]:
+        """Both ways."""
+        return [
+            f"all metrics, all fractions together {self.together:>8.2f} s",
+            f"one fraction of one image at a time {self.one_by_one:>8.2f} s",
+            f"Scores differ by {self.apart:.1e} at most.",
+        ]
 
 
 def curve_one_by_one(
@@ -99,17 +95,7 @@ def _score_one(logits: Tensor, target: int, metric: MaskingMetric) -> float:
 
 @full_float32()
 def measure(images: int, repeats: int, device: torch.device) -> MaskingReport:
-    """Measure all metrics on gallery photographs.
-
-    Parameters
-    ----------
-    images
-        In the batch.
-    repeats
-        Timed rounds, after one to warm up.
-    device
-        Where to run.
-    """
+    """Measure all metrics on gallery photographs."""
     model = load_model(EMBEDDED[0][0], device)
     x, targets = photographs(model, "camera", images)
     maps = input_x_gradient(model.network, x, targets).values
@@ -132,10 +118,7 @@ def measure(images: int, repeats: int, device: torch.device) -> MaskingReport:
     seconds = interleaved_seconds(works, repeats, device)
     batched, looped = seconds[::2], seconds[1::2]
     return MaskingReport(
-        device=device_title(device),
-        threads=torch.get_num_threads(),
-        images=images,
-        repeats=repeats,
+        *circumstances(device, f"{images} photographs", repeats),
         together=sum(batched),
         one_by_one=sum(looped),
         by_metric={
@@ -143,26 +126,6 @@ def measure(images: int, repeats: int, device: torch.device) -> MaskingReport:
         },
         apart=apart,
     )
-
-
-def table(report: MaskingReport) -> str:
-    """The report as text."""
-    target = TARGET if report.device == "CPU" else None
-    rows = [
-        Row("all metrics, one by one / together", report.ratio, target, at_least=True),
-        *(Row(f"  {name}", ratio) for name, ratio in report.by_metric.items()),
-    ]
-    lines = [
-        f"{report.device}, {report.threads} CPU threads, float32, {report.images} photographs, "
-        f"medians of {report.repeats} rounds",
-        "",
-        f"all metrics, all fractions together {report.together:>8.2f} s",
-        f"one fraction of one image at a time {report.one_by_one:>8.2f} s",
-        f"Scores differ by {report.apart:.1e} at most.",
-        "",
-        *rows_table(rows, 36),
-    ]
-    return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,4 +138,4 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m tools.bench masking``; returns the exit status."""
     require_positive(repeats=args.repeats, images=args.images)
     report = measure(args.images, args.repeats, resolve_device(args.device))
-    return finish(report, table, args.json)
+    return finish(report, args.json)

@@ -52,24 +52,12 @@ _TIMED_REPLICATES = 5
 
 @dataclass(frozen=True)
 class Timing:
-    """CPU seconds one replicate takes, over all epochs.
+    """CPU seconds one replicate takes, over all epochs."""
 
-    Attributes
-    ----------
-    method
-        Key.
-    sequential
-        The published style.
-    sequential_our_auc
-        The same loop with `roc_auc` in place of scikit-learn's.
-    stacked
-        `PriorEnsemble`.
-    """
-
-    method: str
-    sequential: float
-    sequential_our_auc: float
-    stacked: float
+    method: str  # key
+    sequential: float  # the published style
+    sequential_our_auc: float  # the same loop with `roc_auc` in place of scikit-learn's
+    stacked: float  # `PriorEnsemble`
 
     @property
     def ratio(self) -> float:
@@ -102,21 +90,7 @@ def _train_stack(splits: SplitStack, method: PriorMethod, epochs: int) -> PriorE
 def measure_method(
     splits: SplitStack, key: str, epochs: int, sequential: int, rounds: int
 ) -> Timing:
-    """Time one method both ways, in turns, and take medians over the rounds.
-
-    Parameters
-    ----------
-    splits
-        All replicates of the stack.
-    key
-        Of the method.
-    epochs
-        Full-batch steps.
-    sequential
-        Replicates that the loop trains a round.
-    rounds
-        Turns.
-    """
+    """Time one method both ways, in turns, and take medians over the rounds."""
     method = parse_method(key)
     train_sequentially(splits, 0, method, 2, _our_score)
     _train_stack(splits, method, 2)

@@ -32,18 +32,18 @@ from tools.bench.attribution import (
     photographs,
 )
 from tools.bench.report import (
+    Report,
     Row,
     add_common_arguments,
+    circumstances,
     finish,
     require_positive,
-    rows_table,
 )
 from xdnn_core.attribution.contrast_mesh import ray_mesh
 from xdnn_core.attribution.contrast_sweep import STOPS, RaySweep, ray_sweep
 from xdnn_core.attribution.path import Progress
-from xdnn_core.device import device_title, resolve_device
+from xdnn_core.device import resolve_device
 from xdnn_core.experiments.convergence import measure_convergence
-from xdnn_core.experiments.convergence_result import Convergence
 from xdnn_core.experiments.measuring import interleaved_seconds
 from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model
@@ -61,40 +61,39 @@ ONE_BY_ONE: dict[str, Method] = {
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything that was measured.
+class RayReport(Report):
+    """Everything that was measured."""
 
-    Attributes
-    ----------
-    device, threads, image, repeats
-        Under which circumstances.
-    seconds
-        For all 31 contrasts, by name.
-    sweep_calls
-        Gradient calls of the sweep.
-    errors
-        Of the sweep and of Captum at `TIMED_STOPS`, by name.
-    convergence_calls, separate_calls, reference_calls
-        Gradient calls of the convergence plot, of the same computed one by one, and how many of
-        both are the reference's.
-    convergence_seconds
-        Of the plot.
-    rows
-        The table.
-    """
+    seconds: dict[str, float]  # for all 31 contrasts, by name
+    sweep_calls: int  # gradient calls of the sweep
+    errors: dict[str, list[float]]  # of the sweep and of Captum at `TIMED_STOPS`, by name
+    convergence_calls: int  # gradient calls of the convergence plot
+    separate_calls: int  # of the same computed one by one
+    reference_calls: int  # how many of both are the reference's
+    convergence_seconds: float  # of the plot
 
-    device: str
-    threads: int
-    image: str
-    repeats: int
-    seconds: dict[str, float]
-    sweep_calls: int
-    errors: dict[str, list[float]]
-    convergence_calls: int
-    separate_calls: int
-    reference_calls: int
-    convergence_seconds: float
-    rows: list[Row]
+    def table(self) -> list[Row]:
+        """The ratios, beside their targets."""
+        calls = self.convergence_calls, self.separate_calls, self.reference_calls
+        return rows_of(self.seconds, *calls)
+
+    def lines(self) -> list[str]:
+        """Times, errors and calls."""
+        lines = [f"{'all 31 contrasts':<34}{'seconds':>9}"]
+        for name, seconds in self.seconds.items():
+            scaled = "  timed at 3 contrasts, scaled to 31" if name in ONE_BY_ONE else ""
+            lines.append(f"{name:<34}{seconds:>9.3g}{scaled}")
+        lines += ["", f"{'error at α =':<34}" + "".join(f"{alpha:>9g}" for alpha in TIMED_STOPS)]
+        for name, errors in self.errors.items():
+            lines.append(f"{name:<34}" + "".join(f"{error:>9.2%}" for error in errors))
+        return [
+            *lines,
+            "",
+            f"The sweep takes {self.sweep_calls} gradient calls; the convergence plot "
+            f"{self.convergence_calls:,} in {self.convergence_seconds:.1f} s,",
+            f"one by one it would be {self.separate_calls:,}; {self.reference_calls} of both are "
+            "the reference's.",
+        ]
 
 
 def one_by_one(method: Method, model: PretrainedModel, x: Tensor, target: int) -> list[Tensor]:
@@ -140,18 +139,8 @@ def _maps(sweep: RaySweep) -> Tensor:
     return sweep.integrated[[STOPS.index(alpha) for alpha in TIMED_STOPS]]
 
 
-def measure(image: str, device: torch.device, repeats: int) -> Report:
-    """Measure everything; see the module's docstring.
-
-    Parameters
-    ----------
-    image
-        Key of a gallery photograph.
-    device
-        Where to run.
-    repeats
-        Rounds of timed calls.
-    """
+def measure(image: str, device: torch.device, repeats: int) -> RayReport:
+    """Measure everything; see the module's docstring."""
     plain, xdnn = load_model(PLAIN, device), load_model(XDNN, device)
     x, targets = photographs(plain, image, 1)
     target = int(targets[0])
@@ -159,11 +148,8 @@ def measure(image: str, device: torch.device, repeats: int) -> Report:
     errors = errors_at_stops(plain, x, target)
     with _bar("convergence") as bar:
         plot = measure_convergence(plain.network, x, target, progress=_shown(bar))
-    return Report(
-        device=device_title(device),
-        threads=torch.get_num_threads(),
-        image=image,
-        repeats=repeats,
+    return RayReport(
+        *circumstances(device, f"photograph {image!r}", repeats),
         seconds=seconds,
         sweep_calls=len(ray_mesh(STEPS, STOPS).points),
         errors=errors,
@@ -171,7 +157,6 @@ def measure(image: str, device: torch.device, repeats: int) -> Report:
         separate_calls=plot.gradient_calls_separately,
         reference_calls=plot.reference_calls,
         convergence_seconds=plot.seconds,
-        rows=rows_of(seconds, plot),
     )
 
 
@@ -189,13 +174,8 @@ def _shown(bar: tqdm) -> Progress:
     return show
 
 
-def rows_of(seconds: dict[str, float], plot: Convergence) -> list[Row]:
-    """The table, from what was measured."""
-    ours, separate, aside = (
-        plot.gradient_calls,
-        plot.gradient_calls_separately,
-        plot.reference_calls,
-    )
+def rows_of(seconds: dict[str, float], ours: int, separate: int, aside: int) -> list[Row]:
+    """The table, from seconds and gradient calls, those of the reference being `aside`."""
     against = [(CAPTUM, 20.0), (CAPTUM_16, None), (OURS, 15.0)]
     return [
         *(
@@ -209,32 +189,6 @@ def rows_of(seconds: dict[str, float], plot: Convergence) -> list[Row]:
     ]  # fmt: skip
 
 
-def table(report: Report) -> str:
-    """The report as text."""
-    lines = [
-        f"{report.device}, {report.threads} CPU threads, float32, photograph {report.image!r}, "
-        f"medians of {report.repeats} rounds",
-        "",
-        f"{'all 31 contrasts':<34}{'seconds':>9}",
-    ]
-    for name, found in report.seconds.items():
-        scaled = "  timed at 3 contrasts, scaled to 31" if name in ONE_BY_ONE else ""
-        lines.append(f"{name:<34}{found:>9.3g}{scaled}")
-    lines += ["", f"{'error at α =':<34}" + "".join(f"{alpha:>9g}" for alpha in TIMED_STOPS)]
-    for name, errors in report.errors.items():
-        lines.append(f"{name:<34}" + "".join(f"{error:>9.2%}" for error in errors))
-    lines += [
-        "",
-        f"The sweep takes {report.sweep_calls} gradient calls; the convergence plot "
-        f"{report.convergence_calls:,} in {report.convergence_seconds:.1f} s,",
-        f"one by one it would be {report.separate_calls:,}; {report.reference_calls} of both are "
-        "the reference's.",
-        "",
-        *rows_table(report.rows, 66),
-    ]
-    return "\n".join(lines)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m tools.bench ray``."""
     add_common_arguments(parser, repeats=3)
@@ -245,4 +199,4 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m tools.bench ray``; returns the exit status."""
     require_positive(repeats=args.repeats)
     report = measure(args.image, resolve_device(args.device), args.repeats)
-    return finish(report, table, args.json)
+    return finish(report, args.json)

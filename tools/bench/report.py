@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
+
+from xdnn_core.device import device_title
 from xdnn_core.errors import UserError
 from xdnn_core.figures.export import write_atomically
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One line of the table."""
 
-    Attributes
-    ----------
-    what
-        What was measured.
-    measured
-        A ratio.
-    target
-        What it should be; None where nothing was promised.
-    at_least
-        True: `measured` must not be below the target; False: not above.
-    """
-
-    what: str
-    measured: float
-    target: float | None = None
-    at_least: bool = False
+    what: str  # what was measured
+    measured: float  # a ratio
+    target: float | None = None  # what it should be; None where nothing was promised
+    at_least: bool = False  # True: `measured` must not be below the target; False: not above
 
     @property
     def verdict(self) -> str:
@@ -43,35 +32,47 @@ class Row:
         return "met" if met else "NOT met"
 
 
-def rows_table(rows: Sequence[Row], width: int) -> list[str]:
-    """Lines of text: what was measured, its target, the verdict.
+@dataclass(frozen=True)
+class Report:
+    """What a benchmark measured, in one run; each adds what it measures, and its rows."""
 
-    Parameters
-    ----------
-    rows
-        The figures.
-    width
-        Of the first column.
-    """
-    lines = [f"{'what':<{width}}{'measured':>9}{'target':>10}"]
-    for row in rows:
-        sign = ">=" if row.at_least else "<="
-        target = "" if row.target is None else f"{sign} {row.target:g}"
-        line = f"{row.what:<{width}}{row.measured:>9.3g}{target:>10}  {row.verdict}"
-        lines.append(line.rstrip())
-    return lines
+    device: str
+    threads: int  # of the CPU
+    subject: str  # what it was measured on
+    repeats: int  # timed rounds
+
+    def lines(self) -> list[str]:
+        """What is printed between the circumstances and the table."""
+        raise NotImplementedError
+
+    def table(self) -> list[Row]:
+        """The ratios, beside their targets."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """The report as it is printed."""
+        rows = self.table()
+        width = max(len(row.what) for row in rows) + 2
+        lines = [
+            f"{self.device}, {self.threads} CPU threads, float32, {self.subject}, medians of "
+            f"{self.repeats} rounds in turns",
+            "", *self.lines(), "", f"{'what':<{width}}{'measured':>9}{'target':>10}",
+        ]  # fmt: skip
+        for row in rows:
+            sign = ">=" if row.at_least else "<="
+            target = "" if row.target is None else f"{sign} {row.target:g}"
+            line = f"{row.what:<{width}}{row.measured:>9.3g}{target:>10}  {row.verdict}"
+            lines.append(line.rstrip())
+        return "\n".join(lines)
+
+
+def circumstances(device: torch.device, subject: str, repeats: int) -> tuple[str, int, str, int]:
+    """The first fields of a report that is made now."""
+    return device_title(device), torch.get_num_threads(), subject, repeats
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
-    """Declare the options that these benchmarks share.
-
-    Parameters
-    ----------
-    parser
-        Of the benchmark.
-    repeats
-        Timed rounds unless told.
-    """
+    """Declare the options that these benchmarks share."""
     parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
     parser.add_argument(
         "--repeats", type=int, default=repeats, help=f"timed rounds (default: {repeats})"
@@ -80,21 +81,16 @@ def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
 
 
 def require_positive(**numbers: int) -> None:
-    """Check options that count something.
-
-    Raises
-    ------
-    UserError
-        If one is below 1.
-    """
+    """Check options that count something."""
     for name, number in numbers.items():
         if number < 1:
             raise UserError(f"--{name} is {number}; give 1 or more.")
 
 
-def finish(report: Any, table: Callable[[Any], str], json_file: Path | None) -> int:
+def finish(report: Report, json_file: Path | None) -> int:
     """Print a report and write it as JSON where asked; falling short is a result, not an error."""
-    print(table(report))
+    print(report.text())
     if json_file:
-        write_atomically(json_file, json.dumps(asdict(report), indent=2).encode())
+        values = asdict(report) | {"rows": [asdict(row) for row in report.table()]}
+        write_atomically(json_file, json.dumps(values, indent=2).encode())
     return 0

@@ -27,19 +27,7 @@ Score = Callable[[Tensor, Tensor], float]
 def train_sequentially(
     splits: SplitStack, replicate: int, method: PriorMethod, epochs: int, score: Score
 ) -> nn.Module:
-    """Train one model in the published style and return the best.
-
-    Parameters
-    ----------
-    splits, replicate
-        Data.
-    method
-        Of the prior.
-    epochs
-        Full-batch steps.
-    score
-        ROC-AUC of validation logits and labels, (v,) each.
-    """
+    """Train one model in the published style and return the best."""
     n = splits.train
     rows = splits.x[replicate, :, : splits.features]
     x, x_valid = rows[:n].clone(), rows[n:].clone()

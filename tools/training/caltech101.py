@@ -16,23 +16,7 @@ _NOT_A_CLASS = "BACKGROUND_Google"
 
 
 def download_caltech101(seed: int = 0) -> tuple[ImageSet, ImageSet]:
-    """Download Caltech-101 through torchvision and split it, class by class.
-
-    Parameters
-    ----------
-    seed
-        Of the split; 18 % of every class are for testing.
-
-    Returns
-    -------
-    train, test
-        Disjoint, with the same classes.
-
-    Raises
-    ------
-    UserError
-        If the download fails.
-    """
+    """Download Caltech-101 through torchvision and split it, class by class."""
     from xdnn_core.models.torchvision_import import torchvision
 
     folder = Path(user_cache_dir("xdnn")) / "data"
@@ -50,18 +34,7 @@ def download_caltech101(seed: int = 0) -> tuple[ImageSet, ImageSet]:
 def split_by_class(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
     """Set a share of every class aside, at random but seeded.
 
-    Parameters
-    ----------
-    images
-        The whole set.
-    share
-        Of every class, 0 to 1; at least one image, if the class has two.
-    seed
-        Of the choice.
-
-    Returns
-    -------
-    kept, aside
+    `share`: of every class, 0 to 1; at least one image, if the class has two.
     """
     rng = np.random.default_rng(seed)
     labels = np.array(images.labels)

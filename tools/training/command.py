@@ -26,7 +26,7 @@ from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.accuracy import measure_accuracy
-from xdnn_core.experiments.workers import leads, wait_for_all
+from xdnn_core.experiments.workers import barrier, is_main
 from xdnn_core.homogeneity.inspection import inspect_homogeneity
 from xdnn_core.io import WEIGHTS
 from xdnn_core.models.alexnet import AlexNet
@@ -77,7 +77,7 @@ def main(args: argparse.Namespace) -> int:
             config = _adjusted(recipes[name], seed, args)
             file = f"{name}-seed{seed}" if args.alike else name
             _train_one(file, config, train, test, features, args)
-            wait_for_all()
+            barrier()
     return 0
 
 
@@ -109,7 +109,7 @@ def _train_one(
     network = train_network(
         crops, len(train.classes), features, config, args.work, name, args.device, teacher
     )
-    if not leads():
+    if not is_main():
         return
     path = args.out / f"{name}.safetensors"
     preprocessing = Preprocessing(config.crops.size, config.crops.size, fit="squeeze")

@@ -15,38 +15,20 @@ from xdnn_core.data.images import ImageSet
 
 @dataclass(frozen=True)
 class CropConfig:
-    """How training images are cut.
+    """How training images are cut."""
 
-    Attributes
-    ----------
-    epochs
-        Passes over the training set.
-    size
-        Side of the training input, pixels: that of the test images, so that the pooling before
-        the fully connected layers sees the same grid in both.
-    smallest
-        Smallest height of a crop as a share of the image's height, and likewise its width; the
-        crop is squeezed into a square, as a test image is as a whole.
-    seed
-        Of every random choice.
-    """
-
-    epochs: int = 12
+    epochs: int = 12  # passes over the training set
+    # side of the training input, pixels: that of the test images, so that the pooling before the
+    # fully connected layers sees the same grid in both
     size: int = 224
+    # smallest height of a crop as a share of the image's height, and likewise its width; the crop
+    # is squeezed into a square, as a test image is as a whole
     smallest: float = 0.85
-    seed: int = 0
+    seed: int = 0  # of every random choice
 
 
 class CropDataset(Dataset[tuple[Tensor, int]]):
-    """Random crops and flips of decoded images, drawn from (seed, epoch, image).
-
-    Parameters
-    ----------
-    images
-        The training set; decoded once and kept, since decoding costs more than a crop.
-    config
-        Crop range and seed.
-    """
+    """Random crops and flips of decoded images, drawn from (seed, epoch, image)."""
 
     def __init__(self, images: ImageSet, config: CropConfig) -> None:
         self.config = config

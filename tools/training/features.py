@@ -13,13 +13,7 @@ from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
 def load_features(source: str) -> dict[str, Tensor]:
-    """Read pretrained convolutions: a safetensors file, or ``"torchvision"``.
-
-    Raises
-    ------
-    UserError
-        If the file lacks one of the five convolutions.
-    """
+    """Read pretrained convolutions: a safetensors file, or ``"torchvision"``."""
     if source == "torchvision":
         from xdnn_core.models.torchvision_import import torchvision
 

@@ -24,19 +24,7 @@ def is_frozen(config: TrainConfig) -> bool:
 
 
 class FrozenFeatures(Dataset[tuple[Tensor, int]]):
-    """Features (9216,) of every image or its mirror image, drawn from (seed, epoch, image).
-
-    Parameters
-    ----------
-    images
-        Training images.
-    network
-        Its convolutions make the features, in evaluation mode.
-    config
-        The recipe.
-    device
-        Where the network is.
-    """
+    """Features (9216,) of every image or its mirror image, drawn from (seed, epoch, image)."""
 
     def __init__(
         self, images: CropDataset, network: AlexNet, config: TrainConfig, device: torch.device

@@ -25,17 +25,7 @@ from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 
 
 def build_network(config: TrainConfig, classes: int, features: dict[str, Tensor]) -> AlexNet:
-    """Make the network to train: pretrained convolutions, fresh seeded head.
-
-    Parameters
-    ----------
-    config
-        Recipe; `biases` decides which of the pair.
-    classes
-        Number of logits.
-    features
-        ``features.N.weight`` and ``features.N.bias`` of the pretrained convolutions.
-    """
+    """Make the network to train: pretrained convolutions, fresh seeded head."""
     torch.manual_seed(config.crops.seed)
     shape = AlexNetConfig(classes, config.head, config.biases, config.dropout)
     network = AlexNet(shape)
@@ -68,37 +58,7 @@ def train_network(
     device: str | None = None,
     teacher: nn.Module | None = None,
 ) -> AlexNet:
-    """Train one network of the pair, resuming from the last finished epoch.
-
-    Parameters
-    ----------
-    images
-        Training crops.
-    classes
-        Number of logits.
-    features
-        Pretrained convolutions, see `build_network`.
-    config
-        The recipe.
-    work
-        Folder for the checkpoint of every epoch.
-    name
-        Name of the checkpoint and of the progress bar.
-    device
-        Where to train; None for the best at hand.
-    teacher
-        The trained network that `config.teacher` names.
-
-    Returns
-    -------
-    AlexNet
-        The network after the last epoch, float32, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the checkpoint in `work` was made with another recipe.
-    """
+    """Train one network of the pair, resuming from the last finished epoch."""
     if (teacher is None) != (config.teacher is None):
         raise TypeError("train_network needs a teacher exactly where the recipe names one")
     place = join_workers(device)
@@ -127,19 +87,19 @@ def train_network(
         model = network.classifier
         data = FrozenFeatures(images, network, config, place.device)
         prepare = _as_they_are
-    if place.world > 1:
+    if place.world_size > 1:
         model = DistributedDataParallel(model)
     steps = math.ceil(len(images) / config.batch)
     total = steps * config.crops.epochs
     with tqdm(
-        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.leads
+        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.is_main
     ) as bar:
         for epoch in range(first_epoch, config.crops.epochs):
             mean_loss = _train_epoch(
                 model, teacher, optimizer, data, prepare, config, place, epoch, total, bar
             )
             bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
-            if place.leads:
+            if place.is_main:
                 save_checkpoint(checkpoint, network, optimizer, config, epoch + 1)
     return network.float().to("cpu", memory_format=torch.contiguous_format).eval()
 
@@ -162,7 +122,7 @@ def _batches(
     images.epoch = epoch
     order = np.random.default_rng((config.crops.seed, epoch)).permutation(len(images)).tolist()
     groups = [order[i : i + config.batch] for i in range(0, len(order), config.batch)]
-    shares = [group[place.rank :: place.world] for group in groups]
+    shares = [group[place.rank :: place.world_size] for group in groups]
     # A last group smaller than the number of processes would leave one without images.
     shares = [share or group[:1] for share, group in zip(shares, groups, strict=True)]
     yield from DataLoader(
@@ -184,7 +144,7 @@ def _train_epoch(
 ) -> float:
     """One pass over the training set; returns the mean loss."""
     model.train()
-    torch.manual_seed(config.crops.seed * 1000 + epoch * place.world + place.rank)  # dropout
+    torch.manual_seed(config.crops.seed * 1000 + epoch * place.world_size + place.rank)  # dropout
     steps = total_steps // config.crops.epochs
     losses: list[float] = []
     for step, (given, labels) in enumerate(_batches(images, config, place, epoch)):

@@ -9,53 +9,32 @@ from tools.training.crops import CropConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The recipe.
+    """The recipe."""
 
-    Attributes
-    ----------
-    biases
-        False trains the X network.
-    head
-        Width of the hidden fully connected layers.
-    crops
-        How images are cut, for how many epochs, and the seed.
-    batch
-        Images a step, over all processes.
-    features_rate, head_rate
-        Peak learning rate of the convolutions (0 leaves them as they are) and of the fully
-        connected layers.
-    weight_decay
-        Of AdamW, for the weights of all layers.
-    label_smoothing, dropout
-        Regularisation; the losses printed include the smoothing.
-    teacher
-        Name of the network of the pair to start from and to learn the logits of, beside the
-        labels; None: start from pretrained convolutions, learn labels alone.
-    distillation, temperature
-        Weight of the teacher's part of the loss, and what both networks' logits are divided by.
-    validation
-        Share of every class's training images, 0 to 1, that is held out to choose a recipe by.
-    bf16
-        Forward pass in bfloat16.
-    workers
-        Processes that cut images.
-    """
-
-    biases: bool
-    head: int = 512
+    biases: bool  # False trains the X network
+    head: int = 512  # width of the hidden fully connected layers
+    # how images are cut, for how many epochs, and the seed
     crops: CropConfig = field(default_factory=CropConfig)
-    batch: int = 64
+    batch: int = 64  # images a step, over all processes
+    # features_rate, head_rate: peak learning rate of the convolutions (0 leaves them as they are)
+    # and of the fully connected layers
     features_rate: float = 0.0
     head_rate: float = 3e-4
-    weight_decay: float = 0.3
+    weight_decay: float = 0.3  # of AdamW, for the weights of all layers
+    # label_smoothing, dropout: regularisation; the losses printed include the smoothing
     label_smoothing: float = 0.1
     dropout: float = 0.6
+    # name of the network of the pair to start from and to learn the logits of, beside the labels;
+    # None: start from pretrained convolutions, learn labels alone
     teacher: str | None = None
+    # distillation, temperature: weight of the teacher's part of the loss, and what both networks'
+    # logits are divided by
     distillation: float = 0.7
     temperature: float = 2.0
+    # share of every class's training images, 0 to 1, that is held out to choose a recipe by
     validation: float = 0.0
-    bf16: bool = True
-    workers: int = 1
+    bf16: bool = True  # forward pass in bfloat16
+    workers: int = 1  # processes that cut images
 
 
 # Names of the embedded pair, in the order they are trained.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.target import check_target
-from xdnn_core.axioms.network_bench import Bench
-from xdnn_core.axioms.network_experiments import NETWORK_EXPERIMENTS
-from xdnn_core.axioms.network_methods import NETWORK_METHODS, NetworkMethod, NetworkSettings
-from xdnn_core.axioms.table import Cell
+from xdnn_core.axioms.axioms import AXIOMS, Cell, make_cell
+from xdnn_core.axioms.network import (
+    NETWORK_METHODS,
+    LoadedNetwork,
+    NetworkMethod,
+    NetworkSettings,
+)
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_inputs
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
@@ -25,20 +28,16 @@ from xdnn_core.homogeneity.inspection import NotHomogeneousError
 OFF_KINKS = 1e-3
 
 
-@dataclass(frozen=True)
-class NetworkCell(Cell):
-    """One method and one axiom on one network and image.
-
-    As a `Cell`; `trials` are regions for Sensitivity (a), factors α for homogeneity, else 1.
-
-    Attributes
-    ----------
-    tolerance
-        Up to where the worst violation counts as none: rounding, for Integrated Gradients with
-        completeness and homogeneity its estimated error.
-    """
-
-    tolerance: float
+# How many inputs an axiom attributes, beside the image as it is, by the names of `AXIOMS`.
+_INPUTS: Final[dict[str, Callable[[NetworkMethod, NetworkSettings], int]]] = {
+    "sensitivity_a": lambda method, _: method.grid**2,
+    "sensitivity_b": lambda *_: 1,
+    "implementation_invariance": lambda *_: 1,
+    "completeness": lambda *_: 0,
+    "linearity": lambda *_: 2,
+    "symmetry_preserving": lambda *_: 2,
+    "homogeneity": lambda _, settings: len(settings.alphas),
+}
 
 
 def try_network(
@@ -48,38 +47,16 @@ def try_network(
     references: Tensor,
     settings: NetworkSettings | None = None,
     progress: Progress | None = None,
-    known: MutableMapping[tuple[str, str], NetworkCell] | None = None,
-) -> tuple[NetworkCell, ...]:
+    known: MutableMapping[tuple[str, str], Cell] | None = None,
+) -> tuple[Cell, ...]:
     """Try the axioms on a network, in float64.
 
-    Parameters
-    ----------
-    network
-        Maps images (B, C, H, W) to logits (B, classes), two or more; in evaluation mode. It is
-        left as it is.
-    inputs
-        A normalised image, (1, C, H, W).
-    target
-        Class index.
-    references
-        Images for Expected Gradients, (R, C, H, W).
-    settings
-        How much is tried; None for the defaults.
-    progress
-        Called with (gradient calls done, in all); may raise to cancel.
-    known
-        Cells that are there already, by method and axiom; every new one is added, so that a run
-        that was cancelled goes on where it was.
-
-    Returns
-    -------
-    tuple of NetworkCell
-        Method by method, axiom by axiom; X-Gradient only where F(αx) = αF(x).
-
-    Raises
-    ------
-    ValueError
-        If inputs, references, target or settings cannot be used.
+    `network`: maps images (B, C, H, W) to logits (B, classes), two or more; in evaluation mode.
+    It is left as it is. `inputs`: a normalised image, (1, C, H, W). `references`: images for
+    Expected Gradients, (R, C, H, W). `progress`: called with (gradient calls done, in all); may
+    raise to cancel. `known`: cells that are there already; every new one is added, so that a run
+    that was cancelled goes on where it was. Returns cells method by method, axiom by axiom;
+    X-Gradient only where F(αx) = αF(x).
 
     Source: Sundararajan et al. 2017, Sections 2 and 3; Hesse et al. 2021, Table 1.
     """
@@ -88,28 +65,31 @@ def try_network(
     double = copy.deepcopy(network).double().requires_grad_(False)
     rng = torch.Generator().manual_seed(chosen.seed)
     x = _off_kinks(inputs.detach().double(), rng)
+    others = _off_kinks(references.to(inputs).double(), rng)
     meter = _Meter(progress)
-    bench = Bench(
-        double, x, target, _off_kinks(references.to(inputs).double(), rng), chosen, meter.spend
-    )
-    check_target(target, bench.outputs)
-    if bench.outputs.numel() < 2:
+    subject = LoadedNetwork(double, x, target, others, chosen, meter.progress_for)
+    check_target(target, subject.outputs)
+    if subject.outputs.numel() < 2:
         raise UserError("The network has 1 output; linearity needs two, give one with 2 or more.")
     methods = _methods(double, x, target)
     cells = {} if known is None else known
-    wanted = [(method, axiom) for method in methods for axiom in NETWORK_EXPERIMENTS]
-    missing = [(method, axiom) for method, axiom in wanted if (method.name, axiom) not in cells]
+    requested = [(method, axiom) for method in methods for axiom in AXIOMS]
+    missing = [(method, axiom) for method, axiom in requested if (method.name, axiom) not in cells]
     meter.total = _calls(missing, chosen)
     for method, axiom in missing:
-        bench.begin(wanted.index((method, axiom)))
-        cells[method.name, axiom] = _cell(method, axiom, bench)
-    return tuple(cells[method.name, axiom] for method, axiom in wanted)
+        subject.begin(method, requested.index((method, axiom)))
+        cells[method.name, axiom] = make_cell(method.name, axiom, AXIOMS[axiom].experiment(subject))
+    return tuple(cells[method.name, axiom] for method, axiom in requested)
 
 
 def gradient_calls(is_xdnn: bool, settings: NetworkSettings) -> int:
     """Gradient calls that `try_network` costs."""
-    methods = [one for name, one in NETWORK_METHODS.items() if is_xdnn or name != "x_gradient"]
-    return _calls([(one, axiom) for one in methods for axiom in NETWORK_EXPERIMENTS], settings)
+    return _calls([(method, axiom) for method in _all(is_xdnn) for axiom in AXIOMS], settings)
+
+
+def _all(is_xdnn: bool) -> list[NetworkMethod]:
+    """The methods, X-Gradient only where it is defined."""
+    return [one for name, one in NETWORK_METHODS.items() if is_xdnn or name != "x_gradient"]
 
 
 class _Meter:
@@ -118,16 +98,16 @@ class _Meter:
     def __init__(self, progress: Progress | None) -> None:
         self._progress, self._spent, self.total = progress, 0, 0
 
-    def spend(self, calls: int) -> Progress:
+    def progress_for(self, calls: int) -> Progress:
         """The progress of a part that costs so many calls."""
         before = self._spent
         self._spent += calls
 
-        def tell(done: int, of: int) -> None:
+        def report_progress(done: int, of: int) -> None:
             if self._progress is not None:
                 self._progress(before + calls * done // of, self.total)
 
-        return tell
+        return report_progress
 
 
 def _check(
@@ -163,36 +143,16 @@ def _off_kinks(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _methods(network: nn.Module, x: Tensor, target: int) -> Sequence[NetworkMethod]:
-    """All methods, X-Gradient only where it is defined."""
     try:
         x_gradient(network, x, target)
     except NotHomogeneousError:
-        return [method for name, method in NETWORK_METHODS.items() if name != "x_gradient"]
-    return list(NETWORK_METHODS.values())
+        return _all(is_xdnn=False)
+    return _all(is_xdnn=True)
 
 
 def _calls(cells: Sequence[tuple[NetworkMethod, str]], settings: NetworkSettings) -> int:
     """Gradient calls of these cells, and one attribution of the image as it is for each method."""
     plain = {method.name: method.calls(settings) for method, _ in cells}
     return sum(plain.values()) + sum(
-        method.calls(settings) * NETWORK_EXPERIMENTS[axiom].inputs(method, settings)
-        for method, axiom in cells
-    )
-
-
-def _cell(method: NetworkMethod, axiom: str, bench: Bench) -> NetworkCell:
-    """Try one axiom for one method."""
-    found = NETWORK_EXPERIMENTS[axiom].run(method, bench)
-    # Of several, the one that goes furthest beyond what is allowed it.
-    worst = max(found, key=lambda finding: finding.violation - finding.tolerance)
-    violated = sum(finding.violation > finding.tolerance for finding in found)
-    return NetworkCell(
-        method=method.name,
-        axiom=axiom,
-        holds=violated == 0,
-        trials=len(found),
-        violated=violated,
-        worst=worst.violation,
-        witness=worst.witness,
-        tolerance=worst.tolerance,
+        method.calls(settings) * _INPUTS[axiom](method, settings) for method, axiom in cells
     )

@@ -34,17 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(
     program: str, commands: Mapping[str, tuple[str, str]], arguments: Sequence[str] | None
 ) -> int:
-    """Run the one of some commands that the arguments name.
-
-    Parameters
-    ----------
-    program
-        How it was started.
-    commands
-        Module and what it does, by name.
-    arguments
-        The command's name, and its options; None for those the process was started with.
-    """
+    """Run the one of some commands that the arguments name."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] not in commands:
         return _usage(program, commands, arguments)
@@ -69,5 +59,5 @@ def _usage(program: str, commands: Mapping[str, tuple[str, str]], arguments: Seq
     stream = sys.stdout if asked else sys.stderr
     print(f"usage: {program} COMMAND ...\n", file=stream)
     for name, (_, what) in commands.items():
-        print(f"  {name:<11} {what}", file=stream)
+        print(f"  {name:<11}  {what}", file=stream)
     return 0 if asked else 2

@@ -17,26 +17,16 @@ from xdnn_core.metrics.classification import mean_per_class
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of images, 0 to 1.
+    """Shares of images, 0 to 1."""
 
-    Attributes
-    ----------
-    top1, top5
-        Share of images whose label is the first, or among the first five, predictions.
-    mean_per_class
-        Top-1 of every class that has images, averaged over the classes; what Caltech-101 is
-        usually reported with, since its classes are of very different size.
-    images
-        How many were read and counted.
-    unreadable
-        Names of the images that could not be decoded.
-    """
-
+    # top1, top5: share of images whose label is the first, or among the first five, predictions
     top1: float
     top5: float
+    # top-1 of every class that has images, averaged over the classes; what Caltech-101 is usually
+    # reported with, since its classes are of very different size
     mean_per_class: float
-    images: int
-    unreadable: tuple[str, ...]
+    images: int  # how many were read and counted
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded
 
 
 def measure_accuracy(
@@ -49,29 +39,7 @@ def measure_accuracy(
 ) -> Accuracy:
     """Count how often the label is the first or among the first five predictions.
 
-    Parameters
-    ----------
-    network
-        Maps (B, 3, H, W) to logits (B, classes).
-    images
-        Labelled images; labels index the logits.
-    preprocess
-        Turns an image into the network's input.
-    device
-        Where the network is.
-    batch
-        Images a forward pass.
-    progress
-        Show a bar with the time left.
-
-    Returns
-    -------
-    Accuracy
-
-    Raises
-    ------
-    ValueError
-        If no image could be read.
+    `network`: maps (B, 3, H, W) to logits (B, classes).
     """
     network.eval()
     five = 0

@@ -31,21 +31,13 @@ COARSE_STEPS = 16
 
 @dataclass(frozen=True)
 class IntegrationSettings:
-    """How Integrated Gradients is computed.
+    """How Integrated Gradients is computed."""
 
-    Attributes
-    ----------
-    rule, steps
-        Quadrature rule and number of points; with a tolerance the cap on their number.
-    baseline
-        ``"zero"`` (the mean image), ``"blurred"``, ``"black"`` or ``"white"``.
-    tolerance
-        Estimated error at which doubling the points ends, relative; None takes `steps` points.
-    """
-
+    # rule, steps: quadrature rule and number of points; with a tolerance the cap on their number
     rule: str = "graded"
     steps: int = 128
-    baseline: str = "zero"
+    baseline: str = "zero"  # ``"zero"`` (the mean image), ``"blurred"``, ``"black"`` or ``"white"``
+    # estimated error at which doubling the points ends, relative; None takes `steps` points
     tolerance: float | None = None
 
     @property
@@ -56,7 +48,7 @@ class IntegrationSettings:
         return {"rule": self.rule, "tolerance": self.tolerance, "max_steps": self.steps}
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The settings in words."""
         if self.tolerance is None:
             calls = f"{self.steps} gradient calls"
@@ -69,24 +61,12 @@ class IntegrationSettings:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one network says about one image and one class.
+    """What one network says about one image and one class."""
 
-    Attributes
-    ----------
-    fast
-        X-Gradient for a homogeneous network, Input×Gradient for any other.
-    integrated
-        Integrated Gradients.
-    distance
-        ‖fast − IG‖₁ / ‖IG‖₁, relative.
-    ledger
-        What pixels and biases put into the target logit.
-    """
-
-    fast: Attribution
-    integrated: Attribution
-    distance: float
-    ledger: Ledger
+    fast: Attribution  # X-Gradient for a homogeneous network, Input×Gradient for any other
+    integrated: Attribution  # Integrated Gradients
+    distance: float  # ‖fast − IG‖₁ / ‖IG‖₁, relative
+    ledger: Ledger  # what pixels and biases put into the target logit
 
     @property
     def difference(self) -> Tensor:
@@ -105,13 +85,7 @@ class Comparison:
 
 
 def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor | None:
-    """Turn a baseline's name into a tensor in the shape of the inputs; None for zero.
-
-    Raises
-    ------
-    ValueError
-        If the name is not one of `BASELINES`.
-    """
+    """Turn a baseline's name into a tensor in the shape of the inputs; None for zero."""
     if name == "zero":
         return None
     if name == "blurred":
@@ -123,13 +97,7 @@ def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor 
 
 
 def named_target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
-    """Turn ``auto`` (the prediction), a class's name or its number into its index.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Turn ``auto`` (the prediction), a class's name or its number into its index."""
     if wanted == "auto":
         return predict(model, inputs)[0].index
     if wanted in model.classes:
@@ -159,29 +127,8 @@ def compare(
 ) -> Comparison:
     """Attribute one image by one gradient and by Integrated Gradients.
 
-    Parameters
-    ----------
-    model
-        From `load_model`.
-    inputs
-        A normalised image (1, 3, H, W).
-    target
-        Class index.
-    settings
-        Rule, steps and baseline of Integrated Gradients.
-    progress
-        Called with (points done, steps) after every chunk; may raise to cancel.
-    chunk
-        Rows a gradient call; None chooses by the memory budget.
-    finer
-        Steps of a finer comparison that is to come; see `integrated_gradients`.
-    known
-        An earlier comparison of the same network, image, class and baseline: its single gradient
-        and its ledger are taken over; made with `finer` for this one, the points of its integral.
-
-    Returns
-    -------
-    Comparison
+    `inputs`: a normalised image (1, 3, H, W). `progress`: called with (points done, steps) after
+    every chunk; may raise to cancel.
     """
     x = inputs.to(next(model.network.parameters()))
     network = model.network

@@ -53,37 +53,8 @@ def measure_convergence(
 ) -> Convergence:
     """Measure the error of every rule at every number of gradient calls.
 
-    Parameters
-    ----------
-    network
-        Maps (1, C, H, W) to logits; in evaluation mode.
-    inputs
-        x, one normalised image (1, C, H, W).
-    target
-        Class index.
-    rules
-        Of `quadrature.RULES`.
-    counts
-        Each twice the one before.
-    reference
-        "paper": 300 Gauss–Legendre points; "fine": 2,048 graded ones; "quick": 64 graded ones,
-        1 to 2 % off themselves, for a first picture of few counts.
-    captum
-        Compute Captum's Gauss–Legendre curve too, which shares nothing.
-    chunk
-        Rows a gradient call; None chooses by the memory budget.
-    progress
-        Called with (gradient calls done, in all); may raise to cancel.
-
-    Returns
-    -------
-    Convergence
-
-    Raises
-    ------
-    ValueError
-        If the inputs are not one finite image, the target is out of range, or rules, counts or
-        the reference are not allowed.
+    `network`: maps (1, C, H, W) to logits; in evaluation mode. `inputs`: x, one normalised image
+    (1, C, H, W). `progress`: called with (gradient calls done, in all); may raise to cancel.
 
     Source: after Hesse et al. 2021, Appendix B.5 and Figure 3, whose measure is the mean absolute
     difference; ours is relative, ‖I_n − R‖₁ / ‖R‖₁, so that networks can be compared.
@@ -144,14 +115,7 @@ def with_captum(
 ) -> Convergence:
     """Add Captum's Gauss–Legendre curve to a measurement, against the same reference.
 
-    Parameters
-    ----------
-    measured
-        Of this network, these inputs and this target.
-    network, inputs, target, counts
-        As in `measure_convergence`.
-    progress
-        Called with (gradient calls done, in all); may raise to cancel.
+    `progress`: called with (gradient calls done, in all); may raise to cancel.
     """
     began = time.perf_counter()
     found = _by_captum(network, inputs.detach(), target, counts, progress)

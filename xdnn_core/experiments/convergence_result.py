@@ -22,29 +22,16 @@ REFERENCES: Final[dict[str, tuple[str, int]]] = {
 
 @dataclass(frozen=True)
 class RuleCurve:
-    """Error of one rule against the number of gradient calls.
+    """Error of one rule against the number of gradient calls."""
 
-    Attributes
-    ----------
-    rule
-        One of `quadrature.RULES`, or "captum".
-    counts
-        Gradient calls n, ascending. The trapezoid has one point more than cells: 2, 3, 5, 9, …
-    errors
-        ‖I_n − R‖₁ / ‖R‖₁ against the reference R, one a count.
-    completeness_gaps
-        Relative, one a count.
-    estimated_errors
-        ‖I_n − I_m‖₁ / ‖I_n‖₁ with m the count before; NaN for the first.
-    maps
-        Channel-summed I_n by n of `PICTURED` (the trapezoid's by cells + 1), (H, W), logits.
-    """
-
-    rule: str
+    rule: str  # one of `quadrature.RULES`, or "captum"
+    # gradient calls n, ascending. The trapezoid has one point more than cells: 2, 3, 5, 9, …
     counts: tuple[int, ...]
-    errors: tuple[float, ...]
-    completeness_gaps: tuple[float, ...]
+    errors: tuple[float, ...]  # ‖I_n − R‖₁ / ‖R‖₁ against the reference R, one a count
+    completeness_gaps: tuple[float, ...]  # relative, one a count
+    # ‖I_n − I_m‖₁ / ‖I_n‖₁ with m the count before; NaN for the first
     estimated_errors: tuple[float, ...]
+    # channel-summed I_n by n of `PICTURED` (the trapezoid's by cells + 1), (H, W), logits
     maps: dict[int, Tensor]
 
     def calls_needed(self, tolerance: float) -> int | None:
@@ -59,52 +46,31 @@ class RuleCurve:
 
 @dataclass(frozen=True)
 class Convergence:
-    """What the Convergence page shows of one network, one image and one class.
+    """What the Convergence page shows of one network, one image and one class."""
 
-    Attributes
-    ----------
-    curves
-        One a rule, in the order asked for.
-    captum
-        Captum's Gauss–Legendre, None unless asked for.
-    fast_error
-        ‖A − R‖₁ / ‖R‖₁ of Input×Gradient (X-Gradient), which is one gradient call.
-    reference, reference_calls
-        "paper", "fine" or "quick" (see `measure_convergence`), and how many points it has.
-    points, point_weights
-        All points t > 0 that were evaluated, ascending, and the widths of their cells, (n,) each.
-    path_gradient
-        ⟨∇F(tx), x⟩ at the points, (n,).
-    output_at_zero, output_at_one
-        F(0) and F(x).
-    gradient_calls
-        Spent on everything but Captum's curve, the reference and the single gradient included;
-        points that coincide were evaluated once.
-    gradient_calls_separately
-        What the same costs when every rule is computed at every count on its own.
-    captum_calls
-        Spent by Captum's curve.
-    reference_values
-        R, (1, C, H, W), logits.
-    seconds
-        Wall-clock time.
-    """
-
-    curves: tuple[RuleCurve, ...]
-    captum: RuleCurve | None
-    fast_error: float
+    curves: tuple[RuleCurve, ...]  # one a rule, in the order asked for
+    captum: RuleCurve | None  # Captum's Gauss–Legendre, None unless asked for
+    fast_error: float  # ‖A − R‖₁ / ‖R‖₁ of Input×Gradient (X-Gradient), which is one gradient call
+    # reference, reference_calls: "paper", "fine" or "quick" (see `measure_convergence`), and how
+    # many points it has
     reference: Reference
     reference_calls: int
+    # points, point_weights: all points t > 0 that were evaluated, ascending, and the widths of
+    # their cells, (n,) each
     points: Tensor
     point_weights: Tensor
-    path_gradient: Tensor
+    path_gradient: Tensor  # ⟨∇F(tx), x⟩ at the points, (n,)
+    # output_at_zero, output_at_one: F(0) and F(x)
     output_at_zero: float
     output_at_one: float
+    # spent on everything but Captum's curve, the reference and the single gradient included; points
+    # that coincide were evaluated once
     gradient_calls: int
+    # what the same costs when every rule is computed at every count on its own
     gradient_calls_separately: int
-    captum_calls: int
-    reference_values: Tensor
-    seconds: float
+    captum_calls: int  # spent by Captum's curve
+    reference_values: Tensor  # R, (1, C, H, W), logits
+    seconds: float  # wall-clock time
 
     @property
     def path_area(self) -> float:

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, provenance, read_result, save_result
 from xdnn_core.homogeneity.inspection import remove_biases
 from xdnn_core.io import RESULTS
 from xdnn_core.models.catalogue import EMBEDDED
@@ -47,57 +47,29 @@ _SIZE: Final = 224  # pixels
 
 @dataclass(frozen=True)
 class StepCost:
-    """One way to train.
+    """One way to train."""
 
-    Attributes
-    ----------
-    prior
-        A key that `parse_method` reads.
-    title
-        For people.
-    seconds
-        Of one step, median.
-    peak_bytes
-        Of memory above what was held before.
-    time_ratio, memory_ratio
-        To the step without a prior on the same network.
-    time_to_x, memory_to_x
-        To the step with X-Gradient.
-    """
-
-    prior: str
-    title: str
-    seconds: float
-    peak_bytes: int
+    prior: str  # a key that `parse_method` reads
+    title: str  # for people
+    seconds: float  # of one step, median
+    peak_bytes: int  # of memory above what was held before
+    # time_ratio, memory_ratio: to the step without a prior on the same network
     time_ratio: float
     memory_ratio: float
+    # time_to_x, memory_to_x: to the step with X-Gradient
     time_to_x: float
     memory_to_x: float
 
 
 @dataclass(frozen=True)
 class Cost:
-    """All priors.
+    """All priors."""
 
-    Attributes
-    ----------
-    network
-        Name.
-    batch
-        Images a step.
-    repeats
-        Timed rounds.
-    steps
-        One a prior.
-    provenance
-        How it was made; `images` is the batch.
-    """
-
-    network: str
-    batch: int
-    repeats: int
-    steps: tuple[StepCost, ...]
-    provenance: Provenance
+    network: str  # name
+    batch: int  # images a step
+    repeats: int  # timed rounds
+    steps: tuple[StepCost, ...]  # one a prior
+    provenance: Provenance  # how it was made; `images` is the batch
 
 
 def training_step(
@@ -105,21 +77,8 @@ def training_step(
 ) -> float:
     """Compute the loss of one step and its gradient by the parameters.
 
-    Parameters
-    ----------
-    network
-        Maps (B, C, H, W) to logits (B, K); its parameters require gradients.
-    inputs, labels
-        (B, C, H, W) and (B,).
-    prior
-        A key that `parse_method` reads.
-    strength
-        λ.
-
-    Returns
-    -------
-    float
-        The loss, penalty included.
+    `network`: maps (B, C, H, W) to logits (B, K); its parameters require gradients. `inputs`,
+    `labels`: (B, C, H, W) and (B,).
     """
     network.zero_grad(set_to_none=True)
     loss = cross_entropy(network(inputs), labels)
@@ -154,26 +113,7 @@ def peak_of(network: str, prior: str, batch: int, device: str, threads: int) -> 
 def measure_cost(
     network: str, batch: int, repeats: int, device: torch.device, show_progress: bool = False
 ) -> Cost:
-    """Measure a training step with every prior.
-
-    Parameters
-    ----------
-    network
-        Name of a network with biases.
-    batch
-        Images a step.
-    repeats
-        Timed rounds, after one to warm up.
-    device
-        Where to run.
-    show_progress
-        Draw a bar with the time left.
-
-    Raises
-    ------
-    UserError
-        If the network is already without biases, or a number is below 1.
-    """
+    """Measure a training step with every prior."""
     for name, value in (("--batch", batch), ("--repeats", repeats)):
         if value < 1:
             raise UserError(f"{name} is {value}; give 1 or more.")
@@ -219,17 +159,8 @@ def _against_plain(seconds: list[float], peaks: list[int]) -> tuple[StepCost, ..
 
 
 def load_cost(path: Path = STORED) -> Cost:
-    """Read a stored result.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    _, values = load_result(path, "cost", ["time_to_x"])
-    steps = tuple(StepCost(**step) for step in values["steps"])
-    made = Provenance(**values["provenance"])
-    return Cost(values["network"], values["batch"], values["repeats"], steps, made)
+    """Read a stored result."""
+    return read_result(path, "cost", Cost, ["time_to_x"])[1]
 
 
 def describe(cost: Cost) -> str:

@@ -55,18 +55,6 @@ def run_figure1(
     First every method at every strength; then Expected Gradients with more references at the
     strength that validation chose for one.
 
-    Parameters
-    ----------
-    cohort, replicates, folder, strengths, config, device, workers, progress, known
-        As in `run_sweep`; the progress is over both parts.
-    references
-        k of the right panel; 1 is always trained.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `run_sweep`'s, both parts together.
-
     Source: Hesse et al. 2021, Section 4.3 and Figure 1.
     """
     config = config or SweepConfig()

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
+from xdnn_core.metrics.classification import Difference
 from xdnn_core.priors.live_curve import mean_and_band
 
 FIGURE_METHODS: Final = (
@@ -52,78 +53,44 @@ PAPER: Final[dict[str, PaperValue]] = {
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Test ROC-AUC of one method minus another's.
+class ScoreDifference(Difference):
+    """Test ROC-AUC of one method minus another's, mean over replicates.
 
-    Attributes
-    ----------
-    first, second
-        Method keys.
-    mean, low, high
-        Mean over replicates and its 95 % interval (Student's t), which stands for itself: it is
-        not widened for other comparisons. NaN with fewer than two replicates.
-    p
-        Of the two-sided paired t test.
-    replicates, left_out
-        How many have both scores, and how many do not.
+    The 95 % interval (Student's t) stands for itself: it is not widened for other comparisons. NaN
+    with fewer than two replicates.
     """
 
-    first: str
+    first: str  # method key
     second: str
-    mean: float
-    low: float
-    high: float
-    p: float
-    replicates: int
-    left_out: int
+    p: float  # of the two-sided paired t test
+    replicates: int  # how many have both scores
+    left_out: int  # and how many do not
 
     @property
-    def flipped(self) -> Difference:
+    def flipped(self) -> ScoreDifference:
         """The second method minus the first."""
         return replace(
             self,
-            first=self.second, second=self.first, mean=-self.mean, low=-self.high, high=-self.low,
+            first=self.second, second=self.first, value=-self.value, low=-self.high, high=-self.low,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class PublishedOrder:
-    """Two methods whose order the paper gives.
+    """Two methods whose order the paper gives."""
 
-    Attributes
-    ----------
-    difference
-        The method that is higher in the paper minus the other one, here.
-    p_holm
-        p corrected by Holm's method for all pairs whose order the paper gives.
-    verdict
-        ``"same"`` or ``"reversed"`` if p_holm is below 5 %, else ``"open"``.
-    """
-
-    difference: Difference
-    p_holm: float
-    verdict: Verdict
+    difference: ScoreDifference  # the method that is higher in the paper minus the other one, here
+    p_holm: float  # p corrected by Holm's method for all pairs whose order the paper gives
+    verdict: Verdict  # ``"same"`` or ``"reversed"`` if p_holm is below 5 %, else ``"open"``
 
 
-def paired_difference(scores: pd.DataFrame, first: str, second: str) -> Difference:
-    """Compare two methods replicate by replicate.
-
-    Parameters
-    ----------
-    scores
-        Test ROC-AUC, a row a replicate, a column a method key; NaN where not defined.
-    first, second
-        Columns.
-
-    Returns
-    -------
-    Difference
-    """
+def paired_difference(scores: pd.DataFrame, first: str, second: str) -> ScoreDifference:
+    """Compare two methods replicate by replicate."""
     apart = (scores[first] - scores[second]).dropna().to_numpy()
     mean, half = mean_and_band(apart)
     p = float(ttest_1samp(apart, 0).pvalue) if len(apart) > 1 else float("nan")
-    return Difference(
-        first, second, mean, mean - half, mean + half, p, len(apart), len(scores) - len(apart)
+    return ScoreDifference(
+        mean, mean - half, mean + half, first, second, p, len(apart), len(scores) - len(apart)
     )
 
 
@@ -135,16 +102,6 @@ def like_the_best(scores: pd.DataFrame) -> tuple[str, ...]:
     one of its own comparisons by chance; so it is among those returned with 95 % confidence,
     although the highest mean is chosen on the same scores.
 
-    Parameters
-    ----------
-    scores
-        As for `paired_difference`.
-
-    Returns
-    -------
-    tuple of str
-        Method keys, the highest mean first; none if no method has a score.
-
     Source: Gupta 1965, On Some Multiple Decision (Selection and Ranking) Rules; Hsu 1996,
     Multiple Comparisons, Chapter 4 (comparisons with the best); Bonferroni's correction.
     """
@@ -155,21 +112,11 @@ def like_the_best(scores: pd.DataFrame) -> tuple[str, ...]:
 
 def _is_below(scores: pd.DataFrame, key: str, best: str, comparisons: int) -> bool:
     apart = paired_difference(scores, best, key)
-    return apart.mean > 0 and apart.p / 2 * comparisons < LEVEL
+    return apart.value > 0 and apart.p / 2 * comparisons < LEVEL
 
 
 def published_orders(scores: pd.DataFrame) -> tuple[PublishedOrder, ...]:
     """Compare every two methods whose order the paper gives.
-
-    Parameters
-    ----------
-    scores
-        As for `paired_difference`.
-
-    Returns
-    -------
-    tuple of PublishedOrder
-        The smallest p first.
 
     Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
     """
@@ -197,7 +144,7 @@ def is_above_in_paper(first: str, second: str) -> bool:
     return first == "x_gradient" and second in FIGURE_METHODS
 
 
-def _verdict(difference: Difference, p_holm: float) -> Verdict:
+def _verdict(difference: ScoreDifference, p_holm: float) -> Verdict:
     if not p_holm < LEVEL:
         return "open"
-    return "same" if difference.mean > 0 else "reversed"
+    return "same" if difference.value > 0 else "reversed"

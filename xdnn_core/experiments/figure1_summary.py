@@ -15,14 +15,14 @@ from xdnn_core.data.cohorts.splitting import split_sizes
 from xdnn_core.experiments.figure1_differences import (
     FIGURE_METHODS,
     PAPER,
-    Difference,
     PaperValue,
     PublishedOrder,
+    ScoreDifference,
     like_the_best,
     paired_difference,
     published_orders,
 )
-from xdnn_core.experiments.provenance import Origin, load_result, origin, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import choose_strengths
 
@@ -31,84 +31,44 @@ _COHORT_FACTS = ("cohort", "cohort_title", "outcome", "rows", "features")
 
 @dataclass(frozen=True)
 class Score:
-    """Test ROC-AUC of one method at its chosen strength.
+    """Test ROC-AUC of one method at its chosen strength."""
 
-    Attributes
-    ----------
-    method, title
-        Key ("expected_gradients:8") and readable name.
-    samples
-        References k; 0 for methods without.
-    strength
-        λ chosen by validation; 0 without a prior.
-    mean, two_sem
-        Over replicates with a test ROC-AUC: mean, and twice its standard error.
-    replicates
-        How many those are.
-    undefined
-        Replicates left out because a ROC-AUC is not defined.
-    validation_mean
-        Mean validation ROC-AUC at that strength, by which it was chosen.
-    gini
-        Mean Gini of the attributions at the best epoch.
-    gain
-        Over no prior, paired; None for no prior itself.
-    paper
-        The paper's value, None where it published none.
-    """
-
+    # method, title: key ("expected_gradients:8") and readable name
     method: str
     title: str
-    samples: int
-    strength: float
+    samples: int  # references k; 0 for methods without
+    strength: float  # λ chosen by validation; 0 without a prior
+    # mean, two_sem: over replicates with a test ROC-AUC: mean, and twice its standard error
     mean: float
     two_sem: float
-    replicates: int
-    undefined: int
-    validation_mean: float
-    gini: float
-    gain: Difference | None
-    paper: PaperValue | None
+    replicates: int  # how many those are
+    undefined: int  # replicates left out because a ROC-AUC is not defined
+    validation_mean: float  # mean validation ROC-AUC at that strength, by which it was chosen
+    gini: float  # mean Gini of the attributions at the best epoch
+    gain: ScoreDifference | None  # over no prior, paired; None for no prior itself
+    paper: PaperValue | None  # the paper's value, None where it published none
 
 
 @dataclass(frozen=True)
 class Figure1:
-    """Both panels.
+    """Both panels."""
 
-    Attributes
-    ----------
-    cohort, cohort_title, outcome
-        What it was trained on.
-    rows, features
-        Size of the cohort.
-    replicates
-        Asked for; each score says how many it has.
-    strengths
-        λ to choose from.
-    methods
-        Left panel.
-    references
-        Right panel: Expected Gradients by k, all at the strength chosen for k = 1.
-    like_the_best
-        Keys of the methods that cannot be told apart from the best, the highest mean first.
-    orders
-        Every two methods whose order the paper gives, compared.
-    origin
-        How the results that this is computed from were made.
-    """
-
+    # cohort, cohort_title, outcome: what it was trained on
     cohort: str
     cohort_title: str
     outcome: str
+    # rows, features: size of the cohort
     rows: int
     features: int
-    replicates: int
-    strengths: tuple[float, ...]
-    methods: tuple[Score, ...]
+    replicates: int  # asked for; each score says how many it has
+    strengths: tuple[float, ...]  # λ to choose from
+    methods: tuple[Score, ...]  # left panel
+    # right panel: Expected Gradients by k, all at the strength chosen for k = 1
     references: tuple[Score, ...]
+    # keys of the methods that cannot be told apart from the best, the highest mean first
     like_the_best: tuple[str, ...]
-    orders: tuple[PublishedOrder, ...]
-    origin: Origin
+    orders: tuple[PublishedOrder, ...]  # every two methods whose order the paper gives, compared
+    origin: Provenance  # how the results that this is computed from were made
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -127,21 +87,7 @@ class Figure1:
 
 
 def summarise(results: pd.DataFrame, cohort: Cohort, device: torch.device) -> Figure1:
-    """Reduce per-replicate results to the two panels.
-
-    Parameters
-    ----------
-    results
-        From `run_figure1`.
-    cohort
-        That they were trained on.
-    device
-        Where.
-
-    Returns
-    -------
-    Figure1
-    """
+    """Reduce per-replicate results to the two panels."""
     facts = {
         "cohort": cohort.name,
         "cohort_title": cohort.title,
@@ -149,10 +95,10 @@ def summarise(results: pd.DataFrame, cohort: Cohort, device: torch.device) -> Fi
         "rows": len(cohort),
         "features": cohort.features.shape[1],
     }
-    return _summarise(results, facts, origin(device))
+    return _summarise(results, facts, provenance(cohort.name, 0, device))
 
 
-def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], made: Origin) -> Figure1:
+def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], made: Provenance) -> Figure1:
     chosen = choose_strengths(results)
     rows = {key: _rows_at(results, key, strength) for key, strength in chosen.items()}
     tests = pd.DataFrame({key: at.set_index("replicate")["test_auc"] for key, at in rows.items()})
@@ -206,12 +152,7 @@ def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
     """Read what `save_results` wrote, and summarise its per-replicate results anew.
 
     So what is shown is always of this version's statistics, however old the file is.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
     """
     results, values = load_result(path, "figure1")
     facts = {name: values[name] for name in _COHORT_FACTS}
-    return results, _summarise(results, facts, Origin(**values["origin"]))
+    return results, _summarise(results, facts, Provenance(**values["origin"]))

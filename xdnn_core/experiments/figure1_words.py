@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from xdnn_core.experiments.figure1_differences import FIGURE_METHODS, Difference, PublishedOrder
+from xdnn_core.experiments.figure1_differences import FIGURE_METHODS, PublishedOrder
 from xdnn_core.experiments.figure1_summary import Figure1, Score
+from xdnn_core.metrics.classification import Difference
 from xdnn_core.priors.methods import parse_method
 
 
@@ -43,7 +44,7 @@ def with_interval(difference: Difference) -> str:
     """A difference with its 95 % interval: ``"+0.0025 (−0.0028 to +0.0079)"``."""
     mean, low, high = (
         f"{each:+.4f}".replace("-", "−")
-        for each in (difference.mean, difference.low, difference.high)
+        for each in (difference.value, difference.low, difference.high)
     )
     return mean if math.isnan(difference.low) else f"{mean} ({low} to {high})"
 
@@ -91,7 +92,7 @@ def order_notes(orders: Sequence[PublishedOrder]) -> list[str]:
         for order in orders
         if order.difference.first == "x_gradient"
         and order.difference.second in FIGURE_METHODS
-        and order.difference.mean < 0
+        and order.difference.value < 0
     ]
     if above:
         said.append(
@@ -103,7 +104,7 @@ def order_notes(orders: Sequence[PublishedOrder]) -> list[str]:
 
 def other_way_round(orders: Sequence[PublishedOrder]) -> list[PublishedOrder]:
     """The pairs that stand the other way round than in the paper, told apart or not."""
-    return [order for order in orders if order.difference.mean < 0]
+    return [order for order in orders if order.difference.value < 0]
 
 
 def order_row(order: PublishedOrder) -> dict[str, str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -22,78 +21,40 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.device import full_float32
-from xdnn_core.experiments.image_runs import (
-    ImageRun,
-    OpenRun,
-    add_run_arguments,
-    counted,
-    run_over_images,
-)
-from xdnn_core.experiments.provenance import Provenance, load_result, save_result
-from xdnn_core.io import RESULTS
+from xdnn_core.experiments.image_runs import ImageRun, OpenRun, counted
+from xdnn_core.experiments.protocol import ImageExperiment, add_run_arguments
+from xdnn_core.experiments.provenance import Provenance
 
 ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
-STORED: Final = RESULTS / "figure2.parquet"
 
 
 @dataclass(frozen=True)
 class AccuracyCurve:
-    """One network's accuracy against contrast.
+    """One network's accuracy against contrast."""
 
-    Attributes
-    ----------
-    network, is_xdnn
-        Name, and whether F(αx) = αF(x).
-    top1
-        Share of images whose label is predicted, 0 to 1, one an α of the figure.
-    changed
-        Images whose prediction at some α is another than at α = 1.
-    """
-
+    # network, is_xdnn: name, and whether F(αx) = αF(x)
     network: str
     is_xdnn: bool
+    # share of images whose label is predicted, 0 to 1, one an α of the figure
     top1: tuple[float, ...]
-    changed: int
+    changed: int  # images whose prediction at some α is another than at α = 1
 
 
 @dataclass(frozen=True)
 class Figure2:
-    """Accuracy against contrast, both networks.
+    """Accuracy against contrast, both networks."""
 
-    Attributes
-    ----------
-    alphas
-        Contrasts, falling from 1.
-    curves
-        One a network.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    provenance
-        How it was made, and over how many images.
-    """
-
-    alphas: tuple[float, ...]
-    curves: tuple[AccuracyCurve, ...]
-    unreadable: tuple[str, ...]
-    provenance: Provenance
+    alphas: tuple[float, ...]  # contrasts, falling from 1
+    curves: tuple[AccuracyCurve, ...]  # one a network
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded and do not count
+    provenance: Provenance  # how it was made, and over how many images
 
 
 def predictions_at(network: nn.Module, inputs: Tensor, alphas: Sequence[float]) -> Tensor:
     """Predict the class of every image at every contrast.
 
-    Parameters
-    ----------
-    network
-        Maps (B, C, H, W) to logits (B, K); in evaluation mode.
-    inputs
-        x, normalised images, (B, C, H, W).
-    alphas
-        Contrasts.
-
-    Returns
-    -------
-    Tensor
-        Class with the largest logit at αx, (A, B).
+    `network`: maps (B, C, H, W) to logits (B, K); in evaluation mode. `inputs`: x, normalised
+    images, (B, C, H, W). Returns class with the largest logit at αx, (A, B).
     """
     with torch.no_grad():
         return torch.stack([network(alpha * inputs).argmax(dim=1) for alpha in alphas])
@@ -103,22 +64,9 @@ def predictions_at(network: nn.Module, inputs: Tensor, alphas: Sequence[float]) 
 def predict_block(
     run: OpenRun, block: Sequence[int], share: Callable[[float], None]
 ) -> pd.DataFrame:
-    """Predict one block of images.
+    """Predict one block of images, a row for every image, network and contrast.
 
-    Parameters
-    ----------
-    run
-        The networks and the images.
-    block
-        Which images.
-    share
-        Called with the share done.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for every image, network and contrast: image, name, label, network, alpha,
-        predicted. Images that cannot be read have none.
+    Columns: image, name, label, network, alpha, predicted. Images that cannot be read have no row.
     """
     photos = run.photographs(block)
     if not photos:
@@ -149,22 +97,6 @@ def summarise(found: ImageRun) -> Figure2:
     return Figure2(ALPHAS, tuple(curves), found.unreadable, found.provenance)
 
 
-def load_figure2(path: Path = STORED) -> tuple[pd.DataFrame, Figure2]:
-    """Read a stored result: its rows (see `predict_block`) and the figure.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    rows, values = load_result(path, "figure2")
-    curves = tuple(
-        AccuracyCurve(**curve | {"top1": tuple(curve["top1"])}) for curve in values["curves"]
-    )
-    made = Provenance(**values["provenance"])
-    return rows, Figure2(tuple(values["alphas"]), curves, tuple(values["unreadable"]), made)
-
-
 def describe(figure: Figure2) -> str:
     """The figure as a table in plain text."""
     lines = [
@@ -188,11 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, "figure2", batch=32)
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m xdnn_core figure2``; returns the exit status."""
-    found = run_over_images(args, "figure2", predict_block, {"alphas": ALPHAS})
-    if found is not None:
-        figure = summarise(found)
-        save_result(args.out, found.rows, figure, "figure2")
-        print(f"{describe(figure)}\n\nWritten to {args.out}")
-    return 0
+FIGURE2: Final = ImageExperiment(
+    "figure2", Figure2, predict_block, summarise, describe, constants={"alphas": ALPHAS}
+)
+load_figure2, main = FIGURE2.load, FIGURE2.main

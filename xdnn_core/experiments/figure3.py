@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -22,42 +20,25 @@ from PIL import Image
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.experiments.convergence import COUNTS, measure_convergence
-from xdnn_core.experiments.image_runs import (
-    ImageRun,
-    OpenRun,
-    add_run_arguments,
-    counted,
-    run_over_images,
-)
-from xdnn_core.experiments.provenance import Provenance, load_result, save_result
-from xdnn_core.io import RESULTS
+from xdnn_core.experiments.image_runs import ImageRun, OpenRun, counted
+from xdnn_core.experiments.protocol import ImageExperiment, add_run_arguments
+from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.models.zoo import PretrainedModel
 
 # The paper's and Captum's rule, and the app's default.
 FIGURE_RULES: Final = ("gauss_legendre", "graded")
-STORED: Final = RESULTS / "figure3.parquet"
 
 
 @dataclass(frozen=True)
 class ErrorCurve:
-    """Error of one method on one network over the images, one value a count.
+    """Error of one method on one network over the images, one value a count."""
 
-    Attributes
-    ----------
-    network, is_xdnn
-        Name, and whether F(αx) = αF(x).
-    method
-        A rule of Integrated Gradients, "input_x_gradient" or "x_gradient".
-    counts
-        Gradient calls.
-    mean, lower, median, upper
-        Mean and quartiles of ‖A − R‖₁ / ‖R‖₁ over the images.
-    """
-
+    # network, is_xdnn: name, and whether F(αx) = αF(x)
     network: str
     is_xdnn: bool
-    method: str
-    counts: tuple[int, ...]
+    method: str  # a rule of Integrated Gradients, "input_x_gradient" or "x_gradient"
+    counts: tuple[int, ...]  # gradient calls
+    # mean, lower, median, upper: mean and quartiles of ‖A − R‖₁ / ‖R‖₁ over the images
     mean: tuple[float, ...]
     lower: tuple[float, ...]
     median: tuple[float, ...]
@@ -66,24 +47,13 @@ class ErrorCurve:
 
 @dataclass(frozen=True)
 class Figure3:
-    """Both networks' curves.
+    """Both networks' curves."""
 
-    Attributes
-    ----------
-    curves
-        Rules of Integrated Gradients, and the single gradient with counts (1,), by network.
-    gradient_calls
-        Spent on an image, both networks.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    provenance
-        How it was made, and over how many images.
-    """
-
+    # rules of Integrated Gradients, and the single gradient with counts (1,), by network
     curves: tuple[ErrorCurve, ...]
-    gradient_calls: int
-    unreadable: tuple[str, ...]
-    provenance: Provenance
+    gradient_calls: int  # spent on an image, both networks
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded and do not count
+    provenance: Provenance  # how it was made, and over how many images
 
 
 def measure_image(
@@ -93,26 +63,10 @@ def measure_image(
     rules: tuple[str, ...] = FIGURE_RULES,
     share: Callable[[float], None] = lambda done: None,
 ) -> pd.DataFrame:
-    """Measure both networks' convergence on one photograph.
+    """Measure both networks' convergence on one photograph, for one class.
 
-    Parameters
-    ----------
-    models
-        The networks.
-    photo
-        The photograph.
-    label
-        The class that is attributed.
-    rules
-        Of Integrated Gradients.
-    share
-        Called with the share done.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for every network, method and count: network, method, calls, error,
-        completeness_gap, estimated_error, spent (gradient calls of the network's whole plot).
+    A row for every network, method and count: network, method, calls, error, completeness_gap,
+    estimated_error, spent (gradient calls of the network's whole plot).
     """
     rows: list[dict[str, Any]] = []
     for position, model in enumerate(models):
@@ -193,24 +147,6 @@ def summarise(found: ImageRun) -> Figure3:
     return Figure3(tuple(curves), spent, found.unreadable, found.provenance)
 
 
-def load_figure3(path: Path = STORED) -> tuple[pd.DataFrame, Figure3]:
-    """Read a stored result: its rows (see `measure_image`) and the figure.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    rows, values = load_result(path, "figure3")
-    series = ("counts", "mean", "lower", "median", "upper")
-    curves = tuple(
-        ErrorCurve(**curve | {name: tuple(curve[name]) for name in series})
-        for curve in values["curves"]
-    )
-    made = Provenance(**values["provenance"])
-    return rows, Figure3(curves, values["gradient_calls"], tuple(values["unreadable"]), made)
-
-
 def describe(figure: Figure3) -> str:
     """The figure as tables in plain text."""
     lines = [
@@ -238,14 +174,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m xdnn_core figure3``; returns the exit status."""
-    rules = tuple(args.rules)
-
-    measure = partial(measure_block, rules=rules)
-    found = run_over_images(args, "figure3", measure, {"rules": rules, "counts": COUNTS})
-    if found is not None:
-        figure = summarise(found)
-        save_result(args.out, found.rows, figure, "figure3")
-        print(f"{describe(figure)}\n\nWritten to {args.out}")
-    return 0
+FIGURE3: Final = ImageExperiment(
+    "figure3", Figure3, measure_block, summarise, describe, settings=("rules",),
+    constants={"counts": COUNTS},
+)  # fmt: skip
+load_figure3, main = FIGURE3.load, FIGURE3.main

@@ -27,15 +27,6 @@ def interleaved_seconds(
 
     In turns, so that a machine that slows down for a while slows all of them down. Nothing is
     warmed up here.
-
-    Parameters
-    ----------
-    works
-        What to time.
-    repeats
-        Rounds.
-    device
-        Where they run; its queue is awaited before a clock is read.
     """
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
@@ -49,21 +40,7 @@ def interleaved_seconds(
 
 
 def peak_extra_bytes(work: Callable[[], object], device: torch.device) -> int:
-    """Run `work` and return by how much its peak memory rose above what was held before.
-
-    Parameters
-    ----------
-    work
-        What to run.
-    device
-        A GPU: the allocator's peak. The CPU: the kernel's peak of this process's resident
-        memory, set back before the call.
-
-    Raises
-    ------
-    UserError
-        On a CPU whose kernel keeps no such peak.
-    """
+    """Run `work` and return by how much its peak memory rose above what was held before."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

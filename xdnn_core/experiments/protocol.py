@@ -1,117 +1,184 @@
-"""Long runs over an image set in blocks that survive a kill.
+"""One protocol for the tables and figures over an image set: options, blocks, resume, result.
 
-Every block is one Parquet file, written beside its place and renamed into it, so what is there is
-whole. A note in the folder says what the blocks are of; those of another run are not mixed in.
+Every such command runs unchanged under ``torchrun --nproc-per-node N``: the processes share the
+blocks of one --work folder among them, and the first one reads them all and reports. A block is
+one Parquet file, written beside its place and renamed into it, so what is there is whole. A note in
+the folder says what the blocks are of; those of another run are not mixed in.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 import pandas as pd
 from tqdm import tqdm
 
 from xdnn_core.errors import UserError
+from xdnn_core.experiments.image_runs import (
+    ImageRun,
+    image_fingerprint,
+    network_fingerprint,
+    open_run,
+)
+from xdnn_core.experiments.provenance import provenance, read_result, save_result
 from xdnn_core.experiments.workers import Worker
-from xdnn_core.io import atomic_write, claim_folder
+from xdnn_core.io import RESULTS, atomic_write, claim_folder
+from xdnn_core.models.catalogue import EMBEDDED
 
-# Makes the rows of a block; calls the function with the share of the block that is done, 0 to 1.
-Compute = Callable[[Sequence[int], Callable[[float], None]], pd.DataFrame]
+STEPS: Final = 128  # Gauss–Legendre points of Integrated Gradients, as in the paper
+Share = Callable[[float], None]  # called with the share of a block that is done, 0 to 1
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class BlockFolder:
-    """Where the finished blocks of one run lie.
+class ImageExperiment(Generic[Result]):
+    """A table or figure over an image set: its command, and its stored result."""
 
-    Attributes
-    ----------
-    path
-        The folder.
-    note
-        What the blocks are of, plain values.
+    name: str  # of the command, the stored file and the key in it
+    result: type[Result]  # a dataclass of plain values
+    # (OpenRun, block, share, **settings) -> rows of the images that can be read
+    measure: Callable[..., pd.DataFrame]
+    summarise: Callable[[ImageRun], Result]
+    describe: Callable[[Result], str]  # in plain text
+    settings: tuple[str, ...] = ()  # options that rows depend on
+    constants: dict[str, Any] = field(default_factory=dict)  # what else they depend on
+    columns: tuple[str, ...] = ()  # that stored rows must have; older versions may lack them
+
+    def main(self, args: argparse.Namespace) -> int:
+        """Run the command, or go on where it was stopped; returns the exit status."""
+        settings = {name: getattr(args, name) for name in self.settings}
+        settings = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+        for name, value in settings.items():
+            if isinstance(value, int) and value < 1:
+                what = "gradient calls" if name == "steps" else "images"
+                raise UserError(f"--{name} is {value}; give 1 or more {what}.")
+        measure = partial(self.measure, **settings)
+        run = run_over_images(args, self.name, measure, settings | self.constants)
+        if run is not None:
+            result = self.summarise(run)
+            save_result(args.out, run.rows, result, self.name)
+            print(f"{self.describe(result)}\n\nWritten to {args.out}")
+        return 0
+
+    def load(self, path: Path | None = None) -> tuple[pd.DataFrame, Result]:
+        """Read a stored result, the app's own or that of a file: its rows and their summary."""
+        file = RESULTS / f"{self.name}.parquet" if path is None else path
+        return read_result(file, self.name, self.result, self.columns)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, name: str, batch: int) -> None:
+    """Declare the options that every such command has; `batch` images are measured together."""
+    parser.add_argument(
+        "--data", required=True,
+        help="image Parquet, a folder of such files, or a folder with one subfolder a class",
+    )  # fmt: skip
+    parser.add_argument("--split", default="test", help="(default: test)")
+    parser.add_argument(
+        "--network", nargs="+", default=[name for name, *_ in EMBEDDED], metavar="NAME",
+        help="names of `python -m xdnn_core models`, or files with weights (default: the embedded "
+        "pair)",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=int, help="that many images, evenly over the set")
+    parser.add_argument(
+        "--batch", type=int, default=batch, help=f"images measured together (default: {batch})"
+    )
+    parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
+    parser.add_argument(
+        "--work", type=Path, default=Path("out") / name,
+        help=f"folder for finished blocks (default: out/{name})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("out") / f"{name}.parquet",
+        help=f"result, with a .json beside it (default: out/{name}.parquet)",
+    )  # fmt: skip
+
+
+def add_steps_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the number of gradient calls of Integrated Gradients."""
+    parser.add_argument(
+        "--steps", type=int, default=STEPS,
+        help=f"gradient calls of Integrated Gradients (default: {STEPS}, as in the paper)",
+    )  # fmt: skip
+
+
+def run_over_images(
+    args: argparse.Namespace, name: str, measure: Callable[..., pd.DataFrame], note: dict[str, Any]
+) -> ImageRun | None:
+    """Measure an image set block by block, together with the other processes of a torchrun.
+
+    `note` is what else the rows depend on; blocks made with another one are not mixed in. None in
+    all processes but the first, which have nothing to report.
     """
+    run = open_run(args)
+    note = {
+        "experiment": name,
+        "images": image_fingerprint(run.images),
+        "networks": [network_fingerprint(model.network) for model in run.models],
+        **note,
+    }
+    compute = partial(measure, run)
+    rows = run_blocks(args.work, note, run.chosen, args.batch, compute, name, run.worker)
+    if rows is None:
+        return None
+    read = set(rows["image"])
+    unreadable = tuple(run.images.names[number] for number in run.chosen if number not in read)
+    made = provenance(run.title, len(read), run.device)
+    return ImageRun(rows, run.models, unreadable, made, note)
 
-    path: Path
-    note: dict[str, Any]
 
-    def claim(self) -> None:
-        """Note what the folder's blocks are of, or check that they are of the same.
-
-        Raises
-        ------
-        UserError
-            If they are of another run.
-        """
-        claim_folder(self.path, self.note, "run.json")
-
-    def file_of(self, images: Sequence[int]) -> Path:
-        """Where the block of these images lies."""
-        return self.path / f"images-{images[0]:06d}-{images[-1]:06d}-{len(images)}.parquet"
+def block_file(folder: Path, images: Sequence[int]) -> Path:
+    """Where the block of these images lies."""
+    return folder / f"images-{images[0]:06d}-{images[-1]:06d}-{len(images)}.parquet"
 
 
 def run_blocks(
-    folder: BlockFolder,
+    folder: Path,
+    note: dict[str, Any],
     images: Sequence[int],
     size: int,
-    compute: Compute,
+    compute: Callable[[Sequence[int], Share], pd.DataFrame],
     title: str,
     worker: Worker | None = None,
 ) -> pd.DataFrame | None:
-    """Compute what is not there yet and return the rows of all images.
+    """Compute what is not there yet and return all rows; None in all workers but the first.
 
-    Parameters
-    ----------
-    folder
-        Finished blocks are found and kept here.
-    images
-        Which images.
-    size
-        Images a block.
-    compute
-        Makes the rows of one block; none for images that cannot be read.
-    title
-        Of the progress bar, which shows the time left.
-    worker
-        This process among several that share the blocks; None if it is alone.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        None in all processes but the first.
-
-    Raises
-    ------
-    UserError
-        If the folder belongs to another run, or no image could be read.
+    A block of `size` images may have no rows. `note` says what the folder's blocks are of.
     """
-    folder.claim()
+    claim_folder(folder, note, "run.json")
     blocks = [images[at : at + size] for at in range(0, len(images), size)]
     # Every process knows its blocks by their place, whatever the others have finished by now.
-    mine = blocks if worker is None else blocks[worker.rank :: worker.world]
-    missing = [block for block in mine if not folder.file_of(block).is_file()]
-    total = sum(map(len, mine))
+    local = blocks if worker is None else blocks[worker.rank :: worker.world_size]
+    missing = [block for block in local if not block_file(folder, block).is_file()]
+    total = sum(map(len, local))
     with tqdm(
         total=total, initial=total - sum(map(len, missing)), desc=title,
-        disable=not (worker is None or worker.leads),
+        disable=not (worker is None or worker.is_main),
         bar_format="{desc}: {percentage:5.1f}% |{bar}| {elapsed}, {remaining} left{postfix}",
     ) as bar:  # fmt: skip
         for block in missing:
-            _run_block(folder, block, compute, bar)
+            _run_block(block_file(folder, block), block, compute, bar)
     if worker is not None:
-        worker.wait_for_all()
-        if not worker.leads:
+        worker.barrier()
+        if not worker.is_main:
             return None
-    frames = [pd.read_parquet(folder.file_of(block)) for block in blocks]
+    frames = [pd.read_parquet(block_file(folder, block)) for block in blocks]
     filled = [frame for frame in frames if len(frame)]
     if not filled:
         raise UserError(f"None of the {len(images)} images could be read; check the files.")
     return pd.concat(filled, ignore_index=True)
 
 
-def _run_block(folder: BlockFolder, block: Sequence[int], compute: Compute, bar: tqdm) -> None:
+def _run_block(
+    file: Path,
+    block: Sequence[int],
+    compute: Callable[[Sequence[int], Share], pd.DataFrame],
+    bar: tqdm,
+) -> None:
     before = bar.n
     bar.set_postfix_str(f"{int(before)} of {bar.total} images")
 
@@ -119,6 +186,6 @@ def _run_block(folder: BlockFolder, block: Sequence[int], compute: Compute, bar:
         bar.update(before + done * len(block) - bar.n)
 
     rows = compute(block, share)
-    with atomic_write(folder.file_of(block)) as temporary:
+    with atomic_write(file) as temporary:
         rows.to_parquet(temporary, index=False)
     share(1.0)

@@ -14,9 +14,9 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import pandas as pd
 import pyarrow as pa
@@ -28,51 +28,22 @@ from xdnn_core.io import atomic_write
 
 _SUMMARY: Final = b"xdnn"
 _COMMAND: Final = b"xdnn_command"
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Origin:
-    """How a result was made.
+class Provenance:
+    """How a result was made."""
 
-    Attributes
-    ----------
-    command
-        The command line.
-    date
-        When it was finished, ISO 8601, UTC.
-    hardware
-        Device and CPU threads.
-    """
-
-    command: str
-    date: str
-    hardware: str
+    command: str  # the command line
+    date: str  # when it was finished, ISO 8601, UTC
+    hardware: str  # device and CPU threads
+    data_set: str = ""  # name of the image set and its split, of results over images
+    images: int = 0  # how many it is over
 
 
-@dataclass(frozen=True)
-class Provenance(Origin):
-    """How a result over images was made.
-
-    Attributes
-    ----------
-    data_set
-        Name of the image set and its split.
-    images
-        How many images it is over.
-    """
-
-    data_set: str
-    images: int
-
-
-def origin(device: torch.device) -> Origin:
-    """Describe the result that is being made now.
-
-    Parameters
-    ----------
-    device
-        Where it was computed.
-    """
+def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
+    """Describe the result that is being made now."""
     # A build that is to be the same byte for byte says what time it is (reproducible-builds.org).
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     now = datetime.datetime.fromtimestamp(float(epoch) if epoch else time.time(), datetime.UTC)
@@ -80,26 +51,13 @@ def origin(device: torch.device) -> Origin:
         hardware = torch.cuda.get_device_name(device)
     else:
         hardware = f"{platform.machine()} CPU, {torch.get_num_threads()} of {os.cpu_count()} cores"
-    return Origin(
+    return Provenance(
         command=_command(),
         date=now.isoformat(timespec="seconds"),
         hardware=f"{hardware}, torch {torch.__version__}",
+        data_set=data_set,
+        images=images,
     )
-
-
-def provenance(data_set: str, images: int, device: torch.device) -> Provenance:
-    """Describe the result over images that is being made now.
-
-    Parameters
-    ----------
-    data_set
-        Name of the image set and its split.
-    images
-        How many images it is over.
-    device
-        Where it was computed.
-    """
-    return Provenance(**asdict(origin(device)), data_set=data_set, images=images)
 
 
 def _command() -> str:
@@ -112,19 +70,7 @@ def _command() -> str:
 
 
 def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> None:
-    """Write rows with their summary, and the summary as JSON beside; both atomically.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.parquet``.
-    rows
-        What was measured.
-    summary
-        A dataclass of plain values.
-    command
-        Name of the command that makes it.
-    """
+    """Write rows with their summary, and the summary as JSON beside; both atomically."""
     text = json.dumps(asdict(summary), ensure_ascii=False, indent=1)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     ours = {_SUMMARY: text.encode(), _COMMAND: command.encode()}
@@ -135,30 +81,28 @@ def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> N
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def read_result(
+    path: Path, command: str, kind: type[Result], columns: Sequence[str] = ()
+) -> tuple[pd.DataFrame, Result]:
+    """Read what `save_result` wrote, the summary as the dataclass it was; see `load_result`."""
+    rows, values = load_result(path, command, columns)
+    return rows, revive(kind, values)
+
+
+def revive(kind: Any, value: Any) -> Any:
+    """Make dataclasses and tuples of them out of plain values, as JSON has them."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: revive(hints[name], part) for name, part in value.items()})
+    if get_origin(kind) is tuple:
+        return tuple(revive(get_args(kind)[0], part) for part in value)
+    return value
+
+
 def load_result(
     path: Path, command: str, columns: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read what `save_result` wrote.
-
-    Parameters
-    ----------
-    path
-        The Parquet file.
-    command
-        Which command makes it, for the message.
-    columns
-        That its rows must have; results of older versions may lack them.
-
-    Returns
-    -------
-    rows, summary
-        The summary as plain values.
-
-    Raises
-    ------
-    UserError
-        If the file is not there, no such result, or of an older version.
-    """
+    """Read what `save_result` wrote."""
     if not path.is_file():
         raise UserError(f"{path.name} is not there; make it with python -m xdnn_core {command}.")
     try:

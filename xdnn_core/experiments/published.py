@@ -10,21 +10,13 @@ SOURCE: Final = "Hesse, Schaub-Meyer and Roth 2021, Fast Axiomatic Attribution f
 
 @dataclass(frozen=True)
 class PublishedPair:
-    """Table 2: one architecture with and without biases; per cent.
+    """Table 2: one architecture with and without biases; per cent."""
 
-    Attributes
-    ----------
-    title
-        Of the architecture.
-    top5, top5_x
-        Of the regular network and the X network.
-    mard, mard_x
-        Batch definition.
-    """
-
-    title: str
+    title: str  # of the architecture
+    # top5, top5_x: of the regular network and the X network
     top5: float
     top5_x: float
+    # mard, mard_x: batch definition
     mard: float
     mard_x: float
 
@@ -56,21 +48,11 @@ TABLE3: Final[dict[str, dict[str, tuple[float, float, float, float]]]] = {
 
 @dataclass(frozen=True)
 class PublishedStep:
-    """Section B.3: one training step of a ResNet-50, two images, on an A100.
+    """Section B.3: one training step of a ResNet-50, two images, on an A100."""
 
-    Attributes
-    ----------
-    title
-        Of the prior.
-    seconds
-        A step.
-    gigabytes
-        Of GPU memory.
-    """
-
-    title: str
-    seconds: float
-    gigabytes: float
+    title: str  # of the prior
+    seconds: float  # a step
+    gigabytes: float  # of GPU memory
 
 
 COST: Final = (

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, MutableMapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +22,10 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.methods import AXIOM_METHODS
-from xdnn_core.axioms.network_methods import NetworkSettings
-from xdnn_core.axioms.table import TRIALS, Cell, grid_text, try_axioms
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
+from xdnn_core.axioms.network import NetworkSettings
+from xdnn_core.axioms.perceptrons import AXIOM_METHODS, TRIALS, try_axioms
+from xdnn_core.experiments.provenance import Provenance, provenance, read_result, save_result
 from xdnn_core.io import RESULTS
 
 STORED: Final = {
@@ -48,24 +47,13 @@ PAPER: Final[dict[str, tuple[bool, ...]]] = {
 
 @dataclass(frozen=True)
 class Table1:
-    """All cells.
+    """All cells."""
 
-    Attributes
-    ----------
-    cells
-        Method by method, axiom by axiom.
-    seed
-        Of the random networks.
-    without_biases
-        Whether every method was tried on networks without biases, not X-Gradient alone.
-    provenance
-        How it was made; `images` is 0.
-    """
-
-    cells: tuple[Cell, ...]
-    seed: int
-    without_biases: bool
-    provenance: Provenance
+    cells: tuple[Cell, ...]  # method by method, axiom by axiom
+    seed: int  # of the random networks
+    # whether every method was tried on networks without biases, not X-Gradient alone
+    without_biases: bool = False
+    provenance: Provenance = field(kw_only=True)  # how it was made; `images` is 0
 
     def cell(self, method: str, axiom: str) -> Cell:
         """One cell."""
@@ -97,19 +85,7 @@ def run_table1(
     known: MutableMapping[tuple[str, str], Cell] | None = None,
     without_biases: bool = False,
 ) -> Table1:
-    """Try every cell.
-
-    Parameters
-    ----------
-    trials
-        Random networks and inputs a cell.
-    seed
-        Of their draws.
-    show_progress
-        Draw a bar with the time left.
-    progress, known, without_biases
-        As for `try_axioms`.
-    """
+    """Try every cell."""
     with tqdm(desc="table1", unit="trial", disable=not show_progress) as bar:
 
         def tell(done: int, of: int) -> None:
@@ -125,7 +101,7 @@ def run_table1(
     # The same whoever asks: a page has no command line.
     command = f"python -m xdnn_core table1 --trials {trials} --seed {seed}"
     command += " --without-biases" * without_biases
-    return Table1(tuple(cells), seed, without_biases, replace(made, command=command))
+    return Table1(tuple(cells), seed, without_biases, provenance=replace(made, command=command))
 
 
 def save_table1(path: Path, table: Table1) -> None:
@@ -135,17 +111,8 @@ def save_table1(path: Path, table: Table1) -> None:
 
 
 def load_table1(path: Path = STORED[False]) -> Table1:
-    """Read what `save_table1` wrote.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    _, values = load_result(path, "table1")
-    cells = tuple(Cell(**cell) for cell in values["cells"])
-    made = Provenance(**values["provenance"])
-    return Table1(cells, values["seed"], values.get("without_biases", False), made)
+    """Read what `save_table1` wrote."""
+    return read_result(path, "table1", Table1)[1]
 
 
 def describe(table: Table1) -> str:

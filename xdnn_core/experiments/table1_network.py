@@ -18,10 +18,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from xdnn_core.axioms.experiments import AXIOMS
-from xdnn_core.axioms.loaded import NetworkCell, try_network
-from xdnn_core.axioms.network_methods import NetworkSettings, method_title
-from xdnn_core.axioms.table import grid_text
+from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
+from xdnn_core.axioms.loaded import try_network
+from xdnn_core.axioms.network import NetworkSettings, method_title
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.uploads import read_photo_file
 from xdnn_core.experiments.comparison import named_target
@@ -34,36 +33,19 @@ REFERENCES: Final = 8  # photographs of the gallery, for Expected Gradients
 
 @dataclass(frozen=True)
 class NetworkTable1:
-    """All cells of one network and one photograph.
+    """All cells of one network and one photograph."""
 
-    Attributes
-    ----------
-    cells
-        Method by method, axiom by axiom.
-    network
-        Its name.
-    photo
-        Key in the gallery, or name of the file.
-    target, class_name
-        The class that is explained.
-    settings
-        How much was tried.
-    seconds
-        Wall-clock time; of a run that was cancelled in between, of its last part.
-    provenance
-        How it was made.
-    """
-
-    cells: tuple[NetworkCell, ...]
-    network: str
-    photo: str
+    cells: tuple[Cell, ...]  # method by method, axiom by axiom
+    network: str  # its name
+    photo: str  # key in the gallery, or name of the file
+    # target, class_name: the class that is explained
     target: int
     class_name: str
-    settings: NetworkSettings
-    seconds: float
-    provenance: Provenance
+    settings: NetworkSettings  # how much was tried
+    seconds: float  # wall-clock time; of a run that was cancelled in between, of its last part
+    provenance: Provenance  # how it was made
 
-    def cell(self, method: str, axiom: str) -> NetworkCell:
+    def cell(self, method: str, axiom: str) -> Cell:
         """One cell."""
         return next(c for c in self.cells if (c.method, c.axiom) == (method, axiom))
 
@@ -81,26 +63,11 @@ def run_network_table1(
     target: int,
     settings: NetworkSettings,
     progress: Callable[[int, int], None] | None = None,
-    known: MutableMapping[tuple[str, str], NetworkCell] | None = None,
+    known: MutableMapping[tuple[str, str], Cell] | None = None,
 ) -> NetworkTable1:
     """Try the axioms on a network and a photograph.
 
-    Parameters
-    ----------
-    model
-        From `load_model`.
-    image
-        The photograph.
-    photo
-        Its key in the gallery, or the name of its file.
-    target
-        Class index.
-    settings
-        How much is tried.
-    progress
-        Called with (gradient calls done, in all); may raise to cancel.
-    known
-        Cells of an earlier run that was cancelled; see `try_network`.
+    `progress`: called with (gradient calls done, in all); may raise to cancel.
     """
     began = time.perf_counter()
     others = [item for item in gallery() if item.key != photo][:REFERENCES]

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -24,24 +22,18 @@ from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.device import full_float32
-from xdnn_core.errors import UserError
-from xdnn_core.experiments.image_runs import (
+from xdnn_core.experiments.image_runs import OpenRun, spread_over
+from xdnn_core.experiments.protocol import (
     STEPS,
-    OpenRun,
+    ImageExperiment,
     add_run_arguments,
     add_steps_argument,
-    check_steps,
-    run_over_images,
-    spread_over,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, save_result
-from xdnn_core.experiments.table2_summary import BiasCost, PairRow, Table2, describe, summarise
+from xdnn_core.experiments.table2_summary import Table2, describe, summarise
 from xdnn_core.io import RESULTS
-from xdnn_core.metrics.classification import Difference, PairedAccuracy
 from xdnn_core.metrics.distance import half_distance
 from xdnn_core.models.zoo import PretrainedModel
 
-STORED: Final = RESULTS / "table2.parquet"
 EMBEDDED_PAIR: Final = RESULTS / "table2-embedded.parquet"
 _ATTRIBUTED: Final = 200  # images that are attributed unless told
 
@@ -56,25 +48,11 @@ def measure_batch(
 ) -> pd.DataFrame:
     """Measure one network on a batch of images.
 
-    Parameters
-    ----------
-    model
-        The network.
-    inputs
-        Normalised images (B, 3, H, W).
-    labels
-        Their classes (B,), which are what is attributed.
-    attributed
-        Which of them to attribute, (B,); None for all. The others only count for accuracy.
-    steps
-        Gauss–Legendre points of Integrated Gradients.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row an image: network; rank of the label among the logits (0: predicted); l1_apart and
-        l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_part; half_distance. The last five are
-        missing where it was not attributed.
+    `inputs`: normalised images (B, 3, H, W). `labels`: their classes (B,), which are what is
+    attributed. `attributed`: which of them to attribute, (B,); None for all. The others only
+    count for accuracy. A row an image: network; rank of the label among the logits (0: predicted);
+    l1_apart and l1_integrated, Σ|A − IG| and Σ|IG|; elements; bias_part; half_distance. The last
+    five are missing where it was not attributed.
     """
     with torch.no_grad():
         logits = model.network(inputs)  # (B, K)
@@ -126,30 +104,6 @@ def measure_block(
     return pd.concat(parts, ignore_index=True)
 
 
-def load_table2(path: Path = STORED) -> tuple[pd.DataFrame, Table2]:
-    """Read a stored result: its rows (see `measure_image`) and the table.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
-    """
-    rows, values = load_result(path, "table2", ["bias_part"])
-    networks = tuple(
-        BiasCost(**network | {"bias_part": tuple(network["bias_part"])})
-        for network in values["networks"]
-    )
-    pairs = tuple(PairRow(pair["title"], _accuracy(pair["accuracy"])) for pair in values["pairs"])
-    made = Provenance(**values["provenance"])
-    return rows, Table2(networks, pairs, tuple(values["unreadable"]), made)
-
-
-def _accuracy(values: dict[str, Any]) -> PairedAccuracy:
-    """A paired comparison read from a file."""
-    differences = {name: Difference(**values[name]) for name in ("top1", "top5", "mean_per_class")}
-    return PairedAccuracy(**values | differences)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m xdnn_core table2``."""
     add_run_arguments(parser, "table2", batch=4)
@@ -161,16 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_steps_argument(parser)
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m xdnn_core table2``; returns the exit status."""
-    steps = check_steps(args.steps)
-    if args.attributed < 1:
-        raise UserError(f"--attributed is {args.attributed}; give 1 or more images.")
-    measure = partial(measure_block, attributed=args.attributed, steps=steps)
-    note = {"steps": steps, "attributed": args.attributed}
-    found = run_over_images(args, "table2", measure, note)
-    if found is not None:
-        table = summarise(found)
-        save_result(args.out, found.rows, table, "table2")
-        print(f"{describe(table)}\n\nWritten to {args.out}")
-    return 0
+TABLE2: Final = ImageExperiment(
+    "table2", Table2, measure_block, summarise, describe, settings=("steps", "attributed"),
+    columns=("bias_part",),
+)  # fmt: skip
+load_table2, main = TABLE2.load, TABLE2.main

@@ -25,83 +25,46 @@ _AUTHORS_FLOOR: Final = 1e-7  # added to the mean |IG| of a batch by the authors
 
 @dataclass(frozen=True)
 class BiasCost:
-    """One network's row.
+    """One network's row."""
 
-    Attributes
-    ----------
-    network, title, is_xdnn
-        Name, name for people, and whether F(αx) = αF(x).
-    recipe
-        How it was trained, in a sentence.
-    top1, top5
-        Shares of images, 0 to 1.
-    mean_per_class
-        Top-1 averaged over the classes.
-    mard
-        Mean over images of ‖A − IG‖₁/‖IG‖₁, A the single-gradient attribution; relative.
-    mard_of_batches
-        As the authors' code has it: mean over batches of two images of mean|A − IG| / mean|IG|.
-        Neither is their Equation 14, which averages |A − IG|/|IG| element by element.
-    bias_part
-        Lower quartile, median and upper quartile over images of what biases hold of the logit,
-        signed; see `attribution.ledger`.
-    half_distance
-        Mean over images, see `metrics.agreement`.
-    attributed
-        Images that MARD, bias part and half distance are over.
-    """
-
+    # network, title, is_xdnn: name, name for people, and whether F(αx) = αF(x)
     network: str
     title: str
     is_xdnn: bool
-    recipe: str
+    recipe: str  # how it was trained, in a sentence
+    # top1, top5: shares of images, 0 to 1
     top1: float
     top5: float
-    mean_per_class: float
-    mard: float
+    mean_per_class: float  # top-1 averaged over the classes
+    mard: float  # mean over images of ‖A − IG‖₁/‖IG‖₁, A the single-gradient attribution; relative
+    # as the authors' code has it: mean over batches of two images of mean|A − IG| / mean|IG|.
+    # Neither is their Equation 14, which averages |A − IG|/|IG| element by element.
     mard_of_batches: float
+    # lower quartile, median and upper quartile over images of what biases hold of the logit,
+    # signed; see `attribution.ledger`
     bias_part: tuple[float, float, float]
-    half_distance: float
-    attributed: int
+    half_distance: float  # mean over images, see `metrics.distance`
+    attributed: int  # images that MARD, bias part and half distance are over
 
 
 @dataclass(frozen=True)
 class PairRow:
-    """What taking the biases away changes in one pair, or on average in several.
+    """What taking the biases away changes in one pair, or on average in several."""
 
-    Attributes
-    ----------
-    title
-        Of the pair.
-    accuracy
-        X network minus regular network.
-    """
-
-    title: str
-    accuracy: PairedAccuracy
+    title: str  # of the pair
+    accuracy: PairedAccuracy  # X network minus regular network
 
 
 @dataclass(frozen=True)
 class Table2:
-    """All networks.
+    """All networks."""
 
-    Attributes
-    ----------
-    networks
-        One row a network.
-    pairs
-        One row for every regular network that is followed by an X network; with several, first
-        their mean.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    provenance
-        How it was made, and over how many images.
-    """
-
-    networks: tuple[BiasCost, ...]
+    networks: tuple[BiasCost, ...]  # one row a network
+    # one row for every regular network that is followed by an X network; with several, first their
+    # mean
     pairs: tuple[PairRow, ...]
-    unreadable: tuple[str, ...]
-    provenance: Provenance
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded and do not count
+    provenance: Provenance  # how it was made, and over how many images
 
 
 def summarise(found: ImageRun) -> Table2:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,15 +25,14 @@ from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.data.images import ImageSet
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.image_runs import (
+from xdnn_core.experiments.image_runs import OpenRun
+from xdnn_core.experiments.protocol import (
     STEPS,
-    OpenRun,
+    ImageExperiment,
     add_run_arguments,
     add_steps_argument,
-    check_steps,
-    run_over_images,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result
 from xdnn_core.experiments.table3_summary import Table3, describe, qualities_of, summarise
 from xdnn_core.io import RESULTS
 from xdnn_core.metrics.masking import (
@@ -56,26 +54,9 @@ def attributions_of(
 ) -> dict[str, Tensor]:
     """Attribute a batch of images by every method of the table.
 
-    Parameters
-    ----------
-    model
-        The network.
-    inputs
-        Normalised images (B, 3, H, W).
-    labels
-        Their classes (B,), which are what is attributed.
-    references
-        Other images, (B, 3, H, W), one each for Expected Gradients.
-    seeds
-        Of what is drawn for each image, its point on the path and its random attribution, so that
-        neither depends on the images beside it.
-    steps
-        Gauss–Legendre points of Integrated Gradients.
-
-    Returns
-    -------
-    dict
-        Key of `QUALITY_METHODS` to values (B, 3, H, W).
+    `inputs`: normalised images (B, 3, H, W). `labels`: their classes (B,), which are what is
+    attributed. `references`: other images, (B, 3, H, W), one each for Expected Gradients. Returns
+    key of `QUALITY_METHODS` to values (B, 3, H, W).
     """
     network = model.network
     noise = [
@@ -111,16 +92,8 @@ def measure_batch(
 ) -> pd.DataFrame:
     """Score every method by every metric on a batch of images.
 
-    Parameters
-    ----------
-    model, inputs, labels, references, seeds, steps
-        As for `attributions_of`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for every method, metric and image: place (in the batch), network, method, metric,
-        curve (a list).
+    A row for every method, metric and image: place (in the batch), network, method, metric, curve
+    (a list). Arguments as for `attributions_of`.
     """
     rows = []
     found = attributions_of(model, inputs, labels, references, seeds, steps)
@@ -170,12 +143,9 @@ def _another(images: ImageSet, number: int) -> Image.Image:
 
 
 def load_table3(path: Path = STORED) -> tuple[pd.DataFrame, Table3]:
-    """Read a stored result: its rows (see `measure_image`) and the table.
+    """Read a stored result: its rows (see `measure_batch`), and the table made of them anew.
 
-    Raises
-    ------
-    UserError
-        If the file is not there or no such result.
+    Summaries of older versions lack the differences to Integrated Gradients.
     """
     rows, values = load_result(path, "table3")
     networks = {quality["network"]: quality["is_xdnn"] for quality in values["qualities"]}
@@ -190,14 +160,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_steps_argument(parser)
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m xdnn_core table3``; returns the exit status."""
-    steps = check_steps(args.steps)
-
-    measure = partial(measure_block, steps=steps)
-    found = run_over_images(args, "table3", measure, {"steps": steps})
-    if found is not None:
-        table = summarise(found, steps)
-        save_result(args.out, found.rows, table, "table3")
-        print(f"{describe(table)}\n\nWritten to {args.out}")
-    return 0
+TABLE3: Final = ImageExperiment(
+    "table3", Table3, measure_block, summarise, describe, settings=("steps",)
+)
+main = TABLE3.main

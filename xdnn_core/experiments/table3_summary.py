@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xdnn_core.experiments.image_runs import STEPS, ImageRun, counted
+from xdnn_core.experiments.image_runs import ImageRun, counted
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.metrics.classification import Difference
 from xdnn_core.metrics.masking import MASKING_METRICS, area_under, bootstrap_interval
@@ -28,33 +28,22 @@ QUALITY_METHODS: Final = {
 
 @dataclass(frozen=True)
 class Quality:
-    """One network, one method, one metric.
+    """One network, one method, one metric."""
 
-    Attributes
-    ----------
-    network, method, metric
-        Names; the method is a key of `QUALITY_METHODS`, the metric of `MASKING_METRICS`.
-    is_xdnn
-        Whether the network has F(αx) = αF(x), so that its single gradient is X-Gradient.
-    area
-        Area under the curve over the kept fraction, mean over images.
-    low, high
-        Its 95 % bootstrap interval over images.
-    curve
-        Mean score at every fraction of the metric.
-    to_ig
-        Its area minus that of Integrated Gradients, paired over images; the intervals of one
-        method hold together with 95 % over networks and metrics (Bonferroni).
-    """
-
+    # network, method, metric: names; the method is a key of `QUALITY_METHODS`, the metric of
+    # `MASKING_METRICS`
     network: str
     method: str
     metric: str
+    # whether the network has F(αx) = αF(x), so that its single gradient is X-Gradient
     is_xdnn: bool
-    area: float
+    area: float  # area under the curve over the kept fraction, mean over images
+    # low, high: its 95 % bootstrap interval over images
     low: float
     high: float
-    curve: tuple[float, ...]
+    curve: tuple[float, ...]  # mean score at every fraction of the metric
+    # its area minus that of Integrated Gradients, paired over images; the intervals of one method
+    # hold together with 95 % over networks and metrics (Bonferroni)
     to_ig: Difference
 
     @property
@@ -66,24 +55,12 @@ class Quality:
 
 @dataclass(frozen=True)
 class Table3:
-    """All networks, methods and metrics.
+    """All networks, methods and metrics."""
 
-    Attributes
-    ----------
-    qualities
-        Network by network, method by method, metric by metric.
-    unreadable
-        Names of the images that could not be decoded and do not count.
-    steps
-        Gradient calls of Integrated Gradients.
-    provenance
-        How it was made, and over how many images.
-    """
-
-    qualities: tuple[Quality, ...]
-    unreadable: tuple[str, ...]
-    steps: int
-    provenance: Provenance
+    qualities: tuple[Quality, ...]  # network by network, method by method, metric by metric
+    unreadable: tuple[str, ...]  # names of the images that could not be decoded and do not count
+    steps: int  # gradient calls of Integrated Gradients
+    provenance: Provenance  # how it was made, and over how many images
 
     def quality(self, network: str, method: str, metric: str) -> Quality:
         """One cell."""
@@ -91,22 +68,15 @@ class Table3:
         return next(q for q in self.qualities if (q.network, q.method, q.metric) == wanted)
 
 
-def summarise(found: ImageRun, steps: int = STEPS) -> Table3:
+def summarise(run: ImageRun) -> Table3:
     """Reduce the rows of all images to areas with intervals, and mean curves."""
-    networks = {model.name: model.is_xdnn for model in found.models}
-    return Table3(qualities_of(found.rows, networks), found.unreadable, steps, found.provenance)
+    networks = {model.name: model.is_xdnn for model in run.models}
+    qualities = qualities_of(run.rows, networks)
+    return Table3(qualities, run.unreadable, run.note["steps"], run.provenance)
 
 
 def qualities_of(rows: pd.DataFrame, networks: Mapping[str, bool]) -> tuple[Quality, ...]:
-    """Reduce the rows of all images.
-
-    Parameters
-    ----------
-    rows
-        See `table3.measure_batch`.
-    networks
-        By name, whether they are X-DNNs.
-    """
+    """Reduce the rows of all images."""
     found = []
     ordered = rows.sort_values("image")  # every method's images in one order, to be paired
     cells = dict(list(ordered.groupby(["network", "method", "metric"])))

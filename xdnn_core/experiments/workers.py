@@ -17,47 +17,29 @@ _PATIENCE = timedelta(days=14)
 
 @dataclass(frozen=True)
 class Worker:
-    """This process's place among those of a torchrun.
+    """This process's place among those of a torchrun."""
 
-    Attributes
-    ----------
-    rank, world
-        Its number, from 0, and how many there are.
-    device
-        Where it computes.
-    """
-
+    # rank, world_size: its number, from 0, and how many there are
     rank: int
-    world: int
-    device: torch.device
+    world_size: int
+    device: torch.device  # where it computes
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process reports and writes the results."""
         return self.rank == 0
 
-    def wait_for_all(self) -> None:
+    def barrier(self) -> None:
         """Go on when every process is here."""
-        if self.world > 1:
+        if self.world_size > 1:
             dist.barrier()
 
 
 def join_workers(device: str | None = None) -> Worker:
-    """Join the group that torchrun made, or stand alone.
-
-    Parameters
-    ----------
-    device
-        ``"cpu"`` or ``"cuda"``, None for the best at hand; each process takes a GPU of its own.
-
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not present.
-    """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    """Join the group that torchrun made, or stand alone."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
     chosen = resolve_device(device)
-    if world == 1:
+    if world_size == 1:
         return Worker(0, 1, chosen)
     if chosen.type == "cuda":
         chosen = resolve_device(f"cuda:{os.environ['LOCAL_RANK']}")
@@ -65,15 +47,15 @@ def join_workers(device: str | None = None) -> Worker:
     if not dist.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         dist.init_process_group(backend, timeout=_PATIENCE)
-    return Worker(dist.get_rank(), world, chosen)
+    return Worker(dist.get_rank(), world_size, chosen)
 
 
-def leads() -> bool:
+def is_main() -> bool:
     """Whether this process reports: the first of a torchrun, or the only one."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Go on when every process that has joined is here."""
     if dist.is_initialized():
         dist.barrier()

@@ -42,22 +42,7 @@ _INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
 def figure_png(
     rows: Sequence[Sequence[Panel | None]], footer: str, theme: Theme = "light"
 ) -> bytes:
-    """Draw panels as one figure.
-
-    Parameters
-    ----------
-    rows
-        Panels, row by row; None leaves a place empty.
-    footer
-        One line under the figure: settings and source.
-    theme
-        Light or dark.
-
-    Returns
-    -------
-    bytes
-        A PNG file.
-    """
+    """Draw panels as one figure."""
     columns = max(len(row) for row in rows)
     height_of_row = _TITLE + _CELL + _CAPTION + _GAP
     width = columns * (_CELL + _GAP) + _GAP
@@ -100,21 +85,8 @@ def attributions_npz(
 ) -> bytes:
     """Pack raw attributions.
 
-    Parameters
-    ----------
-    panels
-        Those with `values` are packed under their keys, (C, H, W), logits.
-    inputs
-        Normalised network input, (3, H, W), packed as ``input``.
-    settings
-        Packed as a JSON string under ``settings``.
-    maps
-        Packed besides, such as `ledger_view.ledger_maps`.
-
-    Returns
-    -------
-    bytes
-        An NPZ file that ``numpy.load`` reads without pickles.
+    `panels`: those with `values` are packed under their keys, (C, H, W), logits. `inputs`:
+    normalised network input, (3, H, W), packed as ``input``.
     """
     arrays: dict[str, Any] = {p.key: p.values for p in panels if p.values is not None}
     arrays |= maps or {}
@@ -137,19 +109,7 @@ def python_snippet(
     gallery_key: str | None = None,
     integration: IntegrationSettings = DEFAULT_INTEGRATION,
 ) -> str:
-    """Return Python code that computes one panel again.
-
-    Parameters
-    ----------
-    model, method, target
-        Name of the network, public name of the method or ``bias_attribution``, class index.
-    class_name
-        Shown as a comment.
-    gallery_key
-        Photograph of the gallery; None reads ``photo.jpg``.
-    integration
-        Of Integrated Gradients.
-    """
+    """Return Python code that computes one panel again."""
     if gallery_key is None:
         image = 'image = read_photo(Path("photo.jpg").read_bytes())  # your own file'
         needed = "from pathlib import Path\n\nimport xdnn_core as xdnn\n"
@@ -181,17 +141,7 @@ def python_snippet(
 
 
 def ledger_panel(network: str, ledger: Ledger, theme: Theme = "light") -> Panel:
-    """Draw the way from 0 to the logit as a panel of a figure.
-
-    Parameters
-    ----------
-    network
-        Name for the heading.
-    ledger
-        From `bias_attribution`; its first input is drawn.
-    theme
-        Light or dark.
-    """
+    """Draw the way from 0 to the logit as a panel of a figure."""
     background, ink, muted = _INK[theme]
     steps, logit = waterfall(ledger), float(ledger.outputs[0])
     at_zero = float(ledger.baseline_outputs[0])

@@ -26,22 +26,13 @@ _KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One bar of the way from 0 to the logit.
+    """One bar of the way from 0 to the logit."""
 
-    Attributes
-    ----------
-    label, detail
-        What it is, and where in the network.
-    value
-        Logits, signed.
-    start
-        Where the bar begins, logits.
-    """
-
+    # label, detail: what it is, and where in the network
     label: str
     detail: str
-    value: float
-    start: float
+    value: float  # logits, signed
+    start: float  # where the bar begins, logits
 
 
 def waterfall(ledger: Ledger) -> list[Step]:

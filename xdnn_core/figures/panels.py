@@ -41,27 +41,13 @@ def network_name(model: PretrainedModel) -> str:
 
 @dataclass(frozen=True)
 class DisplaySettings:
-    """How attributions are drawn.
+    """How attributions are drawn."""
 
-    Attributes
-    ----------
-    on_image
-        True lays them over the grey photograph, False draws the heatmap alone.
-    shared
-        One scale for all panels; False gives each its own, not comparable.
-    relative
-        Per cent of the target logit a pixel; False: logits a pixel.
-    blur
-        Blur lightly (see `rendering.BLUR_SIGMA`).
-    theme
-        Palette.
-    """
-
-    on_image: bool = False
-    shared: bool = True
-    relative: bool = True
-    blur: bool = True
-    theme: Theme = "light"
+    on_image: bool = False  # true lays them over the grey photograph, False draws the heatmap alone
+    shared: bool = True  # one scale for all panels; False gives each its own, not comparable
+    relative: bool = True  # per cent of the target logit a pixel; False: logits a pixel
+    blur: bool = True  # blur lightly (see `rendering.BLUR_SIGMA`)
+    theme: Theme = "light"  # palette
 
     @property
     def unit(self) -> str:
@@ -79,37 +65,20 @@ class Fact:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture and what is to be said about it.
+    """One picture and what is to be said about it."""
 
-    Attributes
-    ----------
-    key
-        Name of its array in an NPZ, such as ``xalexnet-caltech101.x_gradient``.
-    network, title
-        Names of the network and the method.
-    facts
-        Numbers under the picture.
-    picture
-        What is drawn, (H, W, 3), uint8.
-    values
-        Raw attribution (3, H, W), the biases' map (1, H, W), logits; None for a photograph.
-    limit
-        Value at the ends of the colour bar, in `unit`; None for a photograph.
-    unit
-        Unit of `limit`.
-    near_zero
-        Whether the map is zero for the eye.
-    """
-
-    key: str
+    key: str  # name of its array in an NPZ, such as ``xalexnet-caltech101.x_gradient``
+    # network, title: names of the network and the method
     network: str
     title: str
-    facts: tuple[Fact, ...]
-    picture: np.ndarray
+    facts: tuple[Fact, ...]  # numbers under the picture
+    picture: np.ndarray  # what is drawn, (H, W, 3), uint8
+    # raw attribution (3, H, W), the biases' map (1, H, W), logits; None for a photograph
     values: np.ndarray | None = None
+    # value at the ends of the colour bar, in `unit`; None for a photograph
     limit: float | None = None
-    unit: str = ""
-    near_zero: bool = False
+    unit: str = ""  # unit of `limit`
+    near_zero: bool = False  # whether the map is zero for the eye
 
     @property
     def heading(self) -> str:
@@ -137,21 +106,7 @@ def comparison_rows(
 ) -> tuple[list[list[Panel]], Scale]:
     """Draw single-gradient attribution, Integrated Gradients, difference and biases, row by row.
 
-    Parameters
-    ----------
-    models, comparisons
-        One a row.
-    image
-        What the networks see, (H, W, 3), uint8.
-    display
-        How to draw.
-
-    Returns
-    -------
-    rows
-        Three panels a network; a network with biases has their map as a fourth.
-    scale
-        The scale all maps would share, shared or not.
+    `image`: what the networks see, (H, W, 3), uint8.
     """
     drawables = [
         _drawables(model, comparison, display)
@@ -317,19 +272,7 @@ def _draw(drawable: _Drawable, scale: Scale, image: np.ndarray, display: Display
 def display_map(values: Tensor, target_logit: float, relative: bool) -> np.ndarray:
     """Turn one image's attribution into a map to draw.
 
-    Parameters
-    ----------
-    values
-        (1, C, H, W).
-    target_logit
-        F(x).
-    relative
-        True: per cent of |F(x)| a pixel; False: logits a pixel.
-
-    Returns
-    -------
-    numpy.ndarray
-        (H, W), signed.
+    `values`: (1, C, H, W). Returns (H, W), signed.
     """
     summed = channel_sum(values[0])
     return summed * (100 / abs(target_logit)) if relative and target_logit else summed

@@ -30,18 +30,10 @@ _ANCHORS: dict[str, tuple[str, str, str, str, str]] = {
 
 @dataclass(frozen=True)
 class Scale:
-    """A symmetric colour scale from −limit to +limit.
+    """A symmetric colour scale from −limit to +limit."""
 
-    Attributes
-    ----------
-    limit
-        v, in the units of the maps; 0 when all maps are zero.
-    clipped_share
-        Share of pixels with |value| > v, 0 to 1.
-    """
-
-    limit: float
-    clipped_share: float
+    limit: float  # v, in the units of the maps; 0 when all maps are zero
+    clipped_share: float  # share of pixels with |value| > v, 0 to 1
 
 
 def channel_sum(values: Tensor) -> np.ndarray:
@@ -57,15 +49,7 @@ def light_blur(pixels: np.ndarray) -> np.ndarray:
 def shared_scale(maps: Sequence[np.ndarray]) -> Scale:
     """Return the scale for maps that are to be compared.
 
-    Parameters
-    ----------
-    maps
-        Signed maps (H, W) in one unit.
-
-    Returns
-    -------
-    Scale
-        v is the 99th percentile of the pooled |values|.
+    `maps`: signed maps (H, W) in one unit.
     """
     pooled = np.abs(np.concatenate([m.ravel() for m in maps]))
     # Of a map that is 0 nearly everywhere the percentile is 0 too; then the largest value serves.
@@ -81,19 +65,7 @@ def is_near_zero(pixels: np.ndarray, reference: float) -> bool:
 def colourise(pixels: np.ndarray, limit: float, theme: Theme = "light") -> np.ndarray:
     """Colour a signed map.
 
-    Parameters
-    ----------
-    pixels
-        (H, W).
-    limit
-        Value of the ends of the palette; values beyond are clipped. 0 gives the neutral colour.
-    theme
-        Which palette.
-
-    Returns
-    -------
-    numpy.ndarray
-        (H, W, 3), uint8.
+    `pixels`: (H, W). Returns (H, W, 3), uint8.
     """
     scaled = np.clip(pixels / limit, -1, 1) if limit > 0 else np.zeros_like(pixels)
     anchors = np.array([_rgb(colour) for colour in _ANCHORS[theme]])  # (5, 3)
@@ -107,21 +79,7 @@ def overlay(
 ) -> np.ndarray:
     """Lay a signed map over the grey image, opaque where |value| is large.
 
-    Parameters
-    ----------
-    pixels
-        (H, W).
-    limit
-        As in `colourise`.
-    image
-        What the network sees, (H, W, 3), uint8.
-    theme
-        Which palette.
-
-    Returns
-    -------
-    numpy.ndarray
-        (H, W, 3), uint8.
+    `pixels`: (H, W). `image`: what the network sees, (H, W, 3), uint8. Returns (H, W, 3), uint8.
     """
     # Full colours at any strength: the opacity carries the size, so the hue must not fade too.
     ends = np.array([_rgb(_ANCHORS[theme][1]), _rgb(_ANCHORS[theme][3])])  # (2, 3)

@@ -8,7 +8,7 @@ import torch
 
 from tests.experiments.small_pair import make_pair
 from tools.bench.__main__ import main
-from tools.bench.masking import MaskingReport, curve_one_by_one, table
+from tools.bench.masking import MaskingReport, curve_one_by_one
 from xdnn_core.metrics.masking import MASKING_METRICS, masking_curve
 
 
@@ -29,13 +29,15 @@ def test_the_report_from_the_command_line(
     file = tmp_path / "masking.json"
     options = ["--device", "cpu", "--images", "1", "--repeats", "1", "--json", str(file)]
     assert main(["masking", *options]) == 0
-    report = MaskingReport(**json.loads(file.read_text()))
-    assert report.ratio == report.one_by_one / report.together
+    values = json.loads(file.read_text())
+    rows = values.pop("rows")
+    report = MaskingReport(**values)
+    assert rows[0]["measured"] == report.one_by_one / report.together
     assert report.apart < 1e-3
     assert set(report.by_metric) == set(MASKING_METRICS)
-    assert table(report) in capsys.readouterr().out
+    assert report.text() in capsys.readouterr().out
 
 
 def test_a_missed_target_is_said() -> None:
-    report = MaskingReport("CPU", 2, 4, 5, 1.0, 1.5, {}, 0.0)
-    assert "NOT met" in table(report)
+    report = MaskingReport("CPU", 2, "4 photographs", 5, 1.0, 1.5, {}, 0.0)
+    assert "NOT met" in report.text()

@@ -1,4 +1,5 @@
-"""Random ReLU perceptrons, the same function built differently, and their exact integrals."""
+"""The functions that axioms are tried on: random ReLU perceptrons with their exact integrals, the
+textbook's, and those made from a network that is given."""
 
 from __future__ import annotations
 
@@ -58,32 +59,6 @@ def has_biases(network: nn.Sequential) -> bool:
     return any(layer.bias is not None for layer in network if isinstance(layer, nn.Linear))
 
 
-def rebuilt(network: nn.Sequential, rng: torch.Generator) -> nn.Sequential:
-    """The same function built differently.
-
-    Every hidden unit is scaled by a positive factor that the next layer takes back, one unit a
-    layer is split into two halves, a dead unit is added, and the units are shuffled.
-    """
-    layers = layers_of(network)
-    for number in range(len(layers) - 1):
-        (weight, bias), (after, after_bias) = layers[number], layers[number + 1]
-        factor = 0.5 + torch.rand(len(weight), generator=rng, dtype=torch.float64)
-        weight, bias, after = weight * factor[:, None], bias * factor, after / factor
-        # Split unit 0: both copies receive all, each passes on half.
-        weight, bias = torch.cat([weight, weight[:1]]), torch.cat([bias, bias[:1]])
-        after = torch.cat([after, after[:, :1]], dim=1)
-        after[:, 0] /= 2
-        after[:, -1] /= 2
-        # A unit that nobody listens to.
-        dead = torch.randn(1, weight.shape[1], generator=rng, dtype=torch.float64)
-        weight, bias = torch.cat([weight, dead]), torch.cat([bias, bias.new_zeros(1)])
-        after = torch.cat([after, after.new_zeros(len(after), 1)], dim=1)
-        order = torch.randperm(len(weight), generator=rng)
-        layers[number] = (weight[order], bias[order])
-        layers[number + 1] = (after[:, order], after_bias)
-    return perceptron(layers, has_biases(network))
-
-
 def combination(a: float, f: nn.Sequential, b: float, g: nn.Sequential) -> nn.Sequential:
     """The network a·F + b·G, F and G side by side."""
     joined = []
@@ -122,13 +97,7 @@ def exact_integrated_gradients(network: nn.Sequential, x: Tensor, baseline: Tens
     """Integrated Gradients of a ReLU perceptron without quadrature error, (D,).
 
     The gradient is constant between two breakpoints, so the integral is a finite sum.
-
-    Parameters
-    ----------
-    network
-        Linear layers and ReLUs, one output.
-    x, baseline
-        (D,), float64.
+    `x` and `baseline` are (D,), float64.
     """
     edges = breakpoints(network, baseline, x)
     middles = torch.lerp(baseline, x, ((edges[1:] + edges[:-1]) / 2)[:, None])
@@ -147,3 +116,94 @@ def draws(seed: int, count: int) -> Iterator[torch.Generator]:
     """Generators for `count` trials, the same for the same seed."""
     for number in range(count):
         yield torch.Generator().manual_seed(1_000_003 * seed + number)
+
+
+STEP = "1 − ReLU(1 − x) at x = 2"  # how findings name it
+X_STEP = "ReLU(x₁ − x₂) from (0, 1) to (2, 1)"
+
+
+def step_network() -> nn.Sequential:
+    """F(x) = 1 − ReLU(1 − x) of the first feature: rises to 1 at x = 1 and stays there."""
+    first = torch.zeros(1, FEATURES, dtype=torch.float64)
+    first[0, 0] = -1
+    one = torch.ones(1, dtype=torch.float64)
+    return perceptron([(first, one), (-torch.ones(1, 1, dtype=torch.float64), one)], biases=True)
+
+
+def x_step_network() -> nn.Sequential:
+    """F(x) = ReLU(x₁ − x₂), without biases: flat from (0, 1) to (1, 1), then rising."""
+    first = torch.zeros(1, FEATURES, dtype=torch.float64)
+    first[0, :2] = torch.tensor([1.0, -1.0])
+    zero = torch.zeros(1, dtype=torch.float64)
+    return perceptron([(first, zero), (torch.ones(1, 1, dtype=torch.float64), zero)], biases=False)
+
+
+class IgnoringRegion(nn.Module):
+    """F(x ⊙ seen), (B, C, H, W) -> outputs; `seen` (1, 1, H, W) is 0 where it does not look."""
+
+    def __init__(self, network: nn.Module, seen: Tensor) -> None:
+        super().__init__()
+        self.network, self.seen = network, seen
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to the network's outputs."""
+        return self.network(x * self.seen)
+
+
+class LogitSum(nn.Module):
+    """a·F_i + b·F_j of two logits of one network, (B, ...) -> (B, 1)."""
+
+    def __init__(self, network: nn.Module, a: float, i: int, b: float, j: int) -> None:
+        super().__init__()
+        self.network = network
+        self.a, self.i, self.b, self.j = a, i, b, j
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs (B, ...) to (B, 1)."""
+        outputs = self.network(x)  # (B, classes)
+        return (self.a * outputs[:, self.i] + self.b * outputs[:, self.j])[:, None]
+
+
+class Symmetrised(nn.Module):
+    """F(x) + F(x with two regions swapped): a function that cannot tell them apart.
+
+    The regions are slices of rows and columns, of one size and apart.
+    """
+
+    def __init__(
+        self, network: nn.Module, first: tuple[slice, slice], second: tuple[slice, slice]
+    ) -> None:
+        super().__init__()
+        self.network, self.first, self.second = network, first, second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to the sum of the network's two outputs."""
+        return self.network(x) + self.network(self.swapped(x))
+
+    def swapped(self, x: Tensor) -> Tensor:
+        """The images (B, C, H, W) with the two regions exchanged."""
+        other = x.clone()
+        other[:, :, *self.first] = x[:, :, *self.second]
+        other[:, :, *self.second] = x[:, :, *self.first]
+        return other
+
+
+class RegionFeatures(nn.Module):
+    """F of an image put together from regions: every region is one feature, (B, G) -> outputs.
+
+    A feature of 1 is the region as it is in the image (1, C, H, W), 0 leaves it at the zero
+    baseline. G = grid · grid regions, row by row.
+    """
+
+    def __init__(self, network: nn.Module, image: Tensor, grid: int) -> None:
+        super().__init__()
+        self.network = network
+        height, width = image.shape[-2:]
+        rows = torch.arange(height, device=image.device) * grid // height
+        columns = torch.arange(width, device=image.device) * grid // width
+        self.image = image
+        self.region = rows[:, None] * grid + columns  # (H, W), number of the region of each pixel
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, G) to the network's outputs."""
+        return self.network(features[:, None, self.region] * self.image)  # (B, 1, H, W)

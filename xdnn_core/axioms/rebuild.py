@@ -1,7 +1,8 @@
-"""The same function as a given network, built differently: for Implementation invariance.
+"""The same function as a network, built differently: for Implementation invariance.
 
-Hidden channels are shuffled and scaled by positive factors that the next layer takes back, and an
-identity layer, ReLU(x) − ReLU(−x), comes first.
+Of a network that was loaded, hidden channels are shuffled and scaled by positive factors that the
+next layer takes back, and an identity layer, ReLU(x) − ReLU(−x), comes first. Of a perceptron,
+units are split and added too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+
+from xdnn_core.axioms.functions import has_biases, layers_of, perceptron
 
 # Relative; float64 rounding over some hundred layers stays far below.
 AGREEMENT: Final = 1e-10
@@ -47,21 +50,11 @@ class IdentityFirst(nn.Module):
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A network built differently.
-
-    Attributes
-    ----------
-    network
-        Computes the same function.
-    layers
-        Hidden layers whose channels were shuffled and scaled.
-    gap
-        Largest difference of the outputs for the example, relative to the largest output.
-    """
+    """A network built differently, which computes the same function."""
 
     network: nn.Module
-    layers: int
-    gap: float
+    layers: int  # hidden ones whose channels were shuffled and scaled
+    gap: float  # largest difference of the outputs for the example, relative to the largest output
 
 
 def rebuilt_network(network: nn.Module, example: Tensor, rng: torch.Generator) -> Rebuilt:
@@ -69,33 +62,25 @@ def rebuilt_network(network: nn.Module, example: Tensor, rng: torch.Generator) -
 
     A hidden layer is a convolution or linear layer whose output goes to another one through
     nothing but modules that act on every channel alone. Which these are is seen while the example
-    passes; what changed the outputs is taken back, so that any module may be given.
-
-    Parameters
-    ----------
-    network
-        Float64, in evaluation mode; it is left as it is.
-    example
-        A batch (B, ...) the network takes.
-    rng
-        Of orders and factors.
+    (B, ...) passes; what changed the outputs is taken back, so that any module may be given. The
+    network, float64 and in evaluation mode, is left as it is.
     """
     with torch.no_grad():
-        wanted = network(example)
+        expected = network(example)
         other = copy.deepcopy(network)
         done = [_shuffle(*pair, rng) for pair in _hidden_pairs(other, example)]
-        if _gap(other(example), wanted) > AGREEMENT:
+        if _gap(other(example), expected) > AGREEMENT:
             other = copy.deepcopy(network)
             pairs = _hidden_pairs(other, example)
-            done = [_shuffle_if_it_may(other, pair, example, wanted, rng) for pair in pairs]
+            done = [_shuffle_if_it_may(other, pair, example, expected, rng) for pair in pairs]
         other = IdentityFirst(other)
-        return Rebuilt(other, sum(done), _gap(other(example), wanted))
+        return Rebuilt(other, sum(done), _gap(other(example), expected))
 
 
-def _gap(outputs: Tensor, wanted: Tensor) -> float:
-    """Largest difference, relative to the largest wanted value."""
-    distance = float((outputs - wanted).abs().max())
-    return distance / float(wanted.abs().max()) if distance else 0.0
+def _gap(outputs: Tensor, expected: Tensor) -> float:
+    """Largest difference, relative to the largest expected value."""
+    distance = float((outputs - expected).abs().max())
+    return distance / float(expected.abs().max()) if distance else 0.0
 
 
 def _hidden_pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Module, nn.Module]]:
@@ -128,7 +113,7 @@ def _shuffle_if_it_may(
     network: nn.Module,
     pair: tuple[nn.Module, nn.Module],
     example: Tensor,
-    wanted: Tensor,
+    expected: Tensor,
     rng: torch.Generator,
 ) -> bool:
     """Shuffle one layer; take it back if that changes the outputs."""
@@ -136,7 +121,7 @@ def _shuffle_if_it_may(
     before = [weight.clone() for weight in weights]
     if not _shuffle(*pair, rng):
         return False
-    if _gap(network(example), wanted) <= AGREEMENT:
+    if _gap(network(example), expected) <= AGREEMENT:
         return True
     for weight, copied in zip(weights, before, strict=True):
         weight.copy_(copied)
@@ -168,3 +153,29 @@ def _shuffle(layer: nn.Module, following: nn.Module, rng: torch.Generator) -> bo
 def _along(values: Tensor, dimension: int, dimensions: int) -> Tensor:
     """Values (C,) shaped to run along one of several dimensions."""
     return values.view([-1 if place == dimension else 1 for place in range(dimensions)])
+
+
+def rebuilt_perceptron(network: nn.Sequential, rng: torch.Generator) -> nn.Sequential:
+    """The same function built differently.
+
+    Every hidden unit is scaled by a positive factor that the next layer takes back, one unit a
+    layer is split into two halves, a dead unit is added, and the units are shuffled.
+    """
+    layers = layers_of(network)
+    for number in range(len(layers) - 1):
+        (weight, bias), (after, after_bias) = layers[number], layers[number + 1]
+        factor = 0.5 + torch.rand(len(weight), generator=rng, dtype=torch.float64)
+        weight, bias, after = weight * factor[:, None], bias * factor, after / factor
+        # Split unit 0: both copies receive all, each passes on half.
+        weight, bias = torch.cat([weight, weight[:1]]), torch.cat([bias, bias[:1]])
+        after = torch.cat([after, after[:, :1]], dim=1)
+        after[:, 0] /= 2
+        after[:, -1] /= 2
+        # A unit that nobody listens to.
+        dead = torch.randn(1, weight.shape[1], generator=rng, dtype=torch.float64)
+        weight, bias = torch.cat([weight, dead]), torch.cat([bias, bias.new_zeros(1)])
+        after = torch.cat([after, after.new_zeros(len(after), 1)], dim=1)
+        order = torch.randperm(len(weight), generator=rng)
+        layers[number] = (weight[order], bias[order])
+        layers[number + 1] = (after[:, order], after_bias)
+    return perceptron(layers, has_biases(network))

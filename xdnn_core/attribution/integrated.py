@@ -22,7 +22,7 @@ from xdnn_core.attribution.result import (
     Attribution,
     Begun,
     completeness_gap,
-    relative_change,
+    relative_l1,
 )
 from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
 from xdnn_core.device import full_float32, synchronise
@@ -165,7 +165,7 @@ def _integrate(
     full, half = difference * sums[:2]
     # One point makes no half rule: its error is not known.
     unknown = difference.new_full((len(difference),), torch.nan)
-    change = relative_change(full, half) if steps > 1 else unknown
+    change = relative_l1(half, full) if steps > 1 else unknown
     to_come = Begun(rule, finer, points[new], sums[2:]) if finer else None
     return Refinement(full, change, gradient_calls=steps, steps=steps, begun=to_come)
 

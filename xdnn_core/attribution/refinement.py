@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xdnn_core.attribution.path import Path, Progress, path_gradient_sums
 from xdnn_core.attribution.quadrature import combine, doubled_steps, quadrature
-from xdnn_core.attribution.result import Begun, relative_change
+from xdnn_core.attribution.result import Begun, relative_l1
 from xdnn_core.attribution.target import Classes
 from xdnn_core.errors import UserError
 
@@ -97,7 +97,7 @@ def refine(
         calls += int(new.sum())
         values = difference * sums[level]
         if previous is not None:
-            change = relative_change(values, previous)
+            change = relative_l1(previous, values)
             if bool((change <= tolerance).all()):
                 break
         previous = values

@@ -34,7 +34,7 @@ def make() -> Iterator[Make]:
     made: list[LiveTrainer] = []
 
     def maker(config: LiveConfig = CONFIG, **options: object) -> LiveTrainer:
-        options.setdefault("queue", WorkQueue(trainings=4))
+        options.setdefault("turn", WorkQueue(trainings=4).training_turn)
         cohort = options.pop("cohort", None) or make_cohort()
         made.append(LiveTrainer(cohort, config, "cpu", **options))  # type: ignore[arg-type]
         return made[-1]

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
         Ledger as Ledger,
         bias_attribution as bias_attribution,
     )
-    from xdnn_core.attribution.result import Attribution as Attribution
+    from xdnn_core.attribution.result import (
+        Attribution as Attribution,
+        relative_l1 as relative_l1,
+    )
     from xdnn_core.data.cohorts.cohort import Cohort as Cohort, CohortError as CohortError
     from xdnn_core.data.cohorts.load import load_cohort as load_cohort
     from xdnn_core.errors import UserError as UserError
@@ -39,10 +42,7 @@ if TYPE_CHECKING:
         inspect_homogeneity as inspect_homogeneity,
         remove_biases as remove_biases,
     )
-    from xdnn_core.metrics.distance import (
-        half_distance as half_distance,
-        relative_l1 as relative_l1,
-    )
+    from xdnn_core.metrics.distance import half_distance as half_distance
     from xdnn_core.models.zoo import (
         ModelCard as ModelCard,
         PretrainedModel as PretrainedModel,
@@ -99,7 +99,7 @@ _HOME = {
     "load_model": "models.zoo",
     "load_model_file": "models.zoo",
     "ray_sweep": "attribution.contrast_sweep",
-    "relative_l1": "metrics.distance",
+    "relative_l1": "attribution.result",
     "remove_biases": "homogeneity.inspection",
     "run_sweep": "priors.sweep",
     "training_attributions": "priors.loss",

@@ -61,7 +61,7 @@ def test_draws_are_repeatable_and_leave_the_global_generator_alone() -> None:
     assert np.array_equal(first.positions, again.positions)
     assert not np.array_equal(first.positions, other.positions)
     assert first.references.shape == first.positions.shape == (4, 100)
-    assert set(first.references.ravel()) == set(range(9))
+    assert set(first.references.flatten().tolist()) == set(range(9))
     assert first.positions.min() >= 0
     assert first.positions.max() < 1
 

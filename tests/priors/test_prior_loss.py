@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xdnn_core.attribution.expected import PathDraws
 from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.errors import UserError
@@ -15,7 +16,6 @@ from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
 from xdnn_core.models.torchvision_import import torchvision
 from xdnn_core.priors.loss import attribution_prior_loss, training_attributions
 from xdnn_core.priors.methods import METHODS, PriorMethod, parse_method
-from xdnn_core.priors.sampling import PathDraws
 
 StochasticDepth = torchvision.ops.StochasticDepth
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from xdnn_core.attribution.contrast_mesh import RayMesh
 from xdnn_core.attribution.path import Path
-from xdnn_core.attribution.result import relative_change
+from xdnn_core.attribution.result import relative_l1
 
 
 class PrefixSums:
@@ -78,7 +78,7 @@ class PrefixSums:
         values = self._times_input(torch.cat(finished)).unflatten(0, (d, 2))  # (d, 2, C, H, W)
         stops = slice(self._next + 1, self._next + 1 + d)
         self.integrated[stops] = values[:, 0].sum(dim=1)
-        self.change[stops] = relative_change(values[:, 0], values[:, 1])
+        self.change[stops] = relative_l1(values[:, 1], values[:, 0])
         self._next += d
 
     def _times_input(self, sums: Tensor) -> Tensor:

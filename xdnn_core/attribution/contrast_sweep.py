@@ -27,7 +27,7 @@ from xdnn_core.attribution.gate import check_repeatable, require_layers
 from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, straight_path
 from xdnn_core.attribution.result import completeness_gap
-from xdnn_core.attribution.target import Target, begin, check_target
+from xdnn_core.attribution.target import Target, begin, check_target, output_at_zero
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
@@ -263,8 +263,7 @@ def _by_sweep(
     calls: int,
 ) -> RaySweep:
     """One gradient a point of the mesh; `calls` were spent before."""
-    with torch.no_grad():
-        at_zero = network(torch.zeros_like(x))
+    at_zero = output_at_zero(network, x)
     check_target(target, at_zero)
     path = straight_path(network, x, torch.zeros_like(x))
     prefixes = PrefixSums(path, x, mesh)

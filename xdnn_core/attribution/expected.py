@@ -16,7 +16,7 @@ from xdnn_core.attribution.target import (
     Classes,
     Target,
     begin,
-    outputs_and_gradient,
+    input_gradient,
     target_outputs,
 )
 from xdnn_core.device import full_float32, synchronise
@@ -27,35 +27,26 @@ _ROWS = 32
 
 
 @dataclass(frozen=True)
-class Draws:
-    """The random choices of Expected Gradients for a batch of B inputs and k samples each.
+class PathDraws:
+    """The random choices of Expected Gradients: k samples of B inputs, or of n rows a replicate."""
 
-    Attributes
-    ----------
-    references
-        Index of the reference of every sample, (B, k).
-    positions
-        t of every sample, uniform in [0, 1), (B, k), float64.
-    """
-
-    references: np.ndarray
-    positions: np.ndarray
+    references: Tensor  # index of each sample's reference, (B, k) or (R, n, k), int64
+    positions: Tensor  # t of each sample, uniform in [0, 1), of the same shape, float64
 
 
-def draw_samples(inputs: int, samples: int, references: int, seed: int) -> Draws:
-    """Draw references and positions in the order Captum's GradientShap draws them.
-
-    Parameters
-    ----------
-    inputs, samples, references
-        B, k, and the number of references.
-    seed
-        The same seed gives the same draws, here and in `captum_attribution`.
-    """
+def draw_samples(inputs: int, samples: int, references: int, seed: int) -> PathDraws:
+    """Draw references and positions, (B, k), in the order Captum's GradientShap draws them."""
     rng = np.random.RandomState(seed)
-    chosen = rng.choice(references, inputs * samples)
-    positions = rng.uniform(0.0, 1.0, inputs * samples)
-    return Draws(chosen.reshape(inputs, samples), positions.reshape(inputs, samples))
+    shape = (inputs, samples)
+    chosen = torch.from_numpy(rng.choice(references, inputs * samples))
+    positions = torch.from_numpy(rng.uniform(0.0, 1.0, inputs * samples))
+    return PathDraws(chosen.view(shape), positions.view(shape))
+
+
+def path_points(inputs: Tensor, references: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """The points x' + t (x − x') and the differences x − x'; the three broadcast to each other."""
+    delta = inputs - references
+    return torch.addcmul(references, t, delta), delta
 
 
 @full_float32()
@@ -122,11 +113,10 @@ def expected_gradients(
         for first in range(0, samples, _ROWS):
             part = slice(first, first + _ROWS)
             chosen = references[draws.references[row, part]].detach().to(x)  # (k, ...)
-            t = torch.from_numpy(draws.positions[row, part]).to(x)
-            t = t.view(-1, *[1] * (x.ndim - 1))  # (k, 1, ...)
-            along = t * x[row] + (1 - t) * chosen  # (k, ...)
-            _, slope = outputs_and_gradient(network, along, _target_of(classes, row))
-            values[row] += ((x[row] - chosen) * slope).sum(dim=0) / samples
+            t = draws.positions[row, part].to(x).view(-1, *[1] * (x.ndim - 1))  # (k, 1, ...)
+            points, delta = path_points(x[row], chosen, t)  # (k, ...)
+            _, slope = input_gradient(network, points, _target_of(classes, row))
+            values[row] += (delta * slope).sum(dim=0) / samples
             if progress is not None:
                 done = row * samples + min(first + _ROWS, samples)
                 progress(done, len(x) * samples)
@@ -150,15 +140,15 @@ def expected_gradients(
 
 
 def _mean_output(
-    network: nn.Module, references: Tensor, drawn: np.ndarray, target: Classes, like: Tensor
+    network: nn.Module, references: Tensor, drawn: Tensor, target: Classes, like: Tensor
 ) -> Tensor:
     """Mean of F over the references one input drew, a scalar; each reference is run once."""
-    chosen, counts = np.unique(drawn, return_counts=True)  # (r,) each
+    chosen, counts = drawn.unique(return_counts=True)  # (r,) each
     total = torch.zeros((), dtype=torch.float64)
     for first in range(0, len(chosen), _ROWS):
         part = slice(first, first + _ROWS)
         outputs = target_outputs(network, references[chosen[part]].to(like), target).double().cpu()
-        total += (outputs * torch.from_numpy(counts[part])).sum()
+        total += (outputs * counts[part]).sum()
     return total / len(drawn)
 
 

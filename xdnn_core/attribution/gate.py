@@ -24,7 +24,8 @@ from xdnn_core.attribution.once import kind_of, once, structure, values
 from xdnn_core.attribution.target import (
     Classes,
     check_outputs,
-    outputs_and_gradient,
+    input_gradient,
+    output_at_zero,
     select_target,
 )
 from xdnn_core.errors import UserError
@@ -168,7 +169,7 @@ def _check_moved(network: nn.Module, inputs: Tensor) -> None:
 
     try:
         require_homogeneous_layers(moved, x)
-        outputs, slope = outputs_and_gradient(drawn, x, None)
+        outputs, slope = input_gradient(drawn, x, None)
         broken = _euler_break(x, outputs, slope) or _scaling_break(drawn, x, outputs, slope, None)
         if broken is not None:
             # In evaluation mode, or what draws would be named in place of what breaks.
@@ -210,9 +211,8 @@ def _scaling_break(
     network: Callable[[Tensor], Tensor], x: Tensor, outputs: Tensor, slope: Tensor, target: Classes
 ) -> str | None:
     """Which of F(0) = 0, F(x/2) = F(x)/2, ∇F(x/2) = ∇F(x) does not hold, and by how much."""
-    with torch.no_grad():
-        at_zero = network(torch.zeros_like(x[:1]))
-    half, half_slope = outputs_and_gradient(network, x / 2, target)
+    at_zero = output_at_zero(network, x)
+    half, half_slope = input_gradient(network, x / 2, target)
     size, steepest = float(outputs.abs().max()), float(slope.abs().max())
     allowed = _ROUNDINGS * torch.finfo(outputs.dtype).eps
     # Asked this way round, what is not a number does not pass.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from xdnn_core.attribution.gate import (
@@ -16,13 +16,14 @@ from xdnn_core.attribution.gate import (
 )
 from xdnn_core.attribution.result import Attribution, completeness_gap
 from xdnn_core.attribution.target import (
-    Classes,
     Target,
     begin,
-    outputs_and_gradient,
+    input_gradient,
+    output_at_zero,
     select_target,
 )
 from xdnn_core.device import full_float32, synchronise
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
 
 
 def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
@@ -52,7 +53,7 @@ def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attri
         one tensor of logits, or it draws at random or uses batch statistics, as dropout and batch
         normalisation do in training mode.
     """
-    return _single_gradient(network, inputs, target, "gradient")
+    return _by_one_gradient(network, inputs, target, "gradient")
 
 
 def input_x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
@@ -62,7 +63,7 @@ def input_x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) 
     Parameters, returns and errors are those of `gradient`. It equals Integrated Gradients with
     the zero baseline only where F(αx) = αF(x); see `x_gradient`.
     """
-    return _single_gradient(network, inputs, target, "input_x_gradient")
+    return _by_one_gradient(network, inputs, target, "input_x_gradient")
 
 
 def x_gradient(
@@ -93,11 +94,24 @@ def x_gradient(
     Source: Hesse et al. 2021, Equation 4.
     """
     check_choice(check)
-    return _single_gradient(network, inputs, target, "x_gradient", check)
+    return _by_one_gradient(network, inputs, target, "x_gradient", check)
+
+
+def single_gradient_method(is_xdnn: bool) -> Callable[..., Attribution]:
+    """The single-gradient method that suits a network: X-Gradient, or Input×Gradient."""
+    return x_gradient if is_xdnn else input_x_gradient
+
+
+def single_gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attribution:
+    """X-Gradient where the network is found to be homogeneous, else Input×Gradient."""
+    try:
+        return x_gradient(network, inputs, target)
+    except NotHomogeneousError:
+        return input_x_gradient(network, inputs, target)
 
 
 @full_float32()
-def _single_gradient(
+def _by_one_gradient(
     network: nn.Module, inputs: Tensor, target: Target, method: str, check: Check = "off"
 ) -> Attribution:
     """One forward and one backward pass; F(0) is taken to be 0 for X-Gradient."""
@@ -107,7 +121,7 @@ def _single_gradient(
     else:
         require_layers(network, x, check)
     began = time.perf_counter()
-    outputs, slope = outputs_and_gradient(network, x, classes)
+    outputs, slope = input_gradient(network, x, classes)
     values = slope if method == "gradient" else x * slope
     synchronise(x.device)
     seconds = time.perf_counter() - began
@@ -116,7 +130,8 @@ def _single_gradient(
         require_scaling(network, x, outputs, slope, classes, check)
     baseline_outputs = picked * 0
     if method != "x_gradient":
-        baseline_outputs = _output_at_zero(network, x, classes)
+        at_zero = output_at_zero(network, x)  # (1, classes) or (1,)
+        baseline_outputs = select_target(at_zero.expand(len(x), *at_zero.shape[1:]), classes)
     return Attribution(
         values=values,
         outputs=picked,
@@ -126,10 +141,3 @@ def _single_gradient(
         seconds=seconds,
         method=method,
     )
-
-
-def _output_at_zero(network: nn.Module, x: Tensor, target: Classes) -> Tensor:
-    """F(0) for the target of every input, (B,), from one row."""
-    with torch.no_grad():
-        outputs = network(torch.zeros_like(x[:1]))
-    return select_target(outputs.expand(len(x), *outputs.shape[1:]), target)

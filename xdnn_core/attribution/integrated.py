@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from typing import NamedTuple
 
 import torch
 from scipy.ndimage import gaussian_filter
@@ -16,18 +18,20 @@ from xdnn_core.attribution.path import (
     path_gradient_sums,
     straight_path,
 )
-from xdnn_core.attribution.quadrature import cell_weights, combine, quadrature
-from xdnn_core.attribution.refinement import Refinement, refine
+from xdnn_core.attribution.quadrature import cell_weights, combine, doubled_steps, quadrature
 from xdnn_core.attribution.result import (
     Attribution,
     Begun,
     completeness_gap,
-    relative_change,
+    relative_l1,
 )
 from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_inputs, usable
+
+# The change from 4 points to 8 says little; 8 to 16 is the first that is judged.
+_FIRST_CELLS = 8
 
 
 @full_float32()
@@ -107,7 +111,7 @@ def integrated_gradients(
     check_repeatable(network, x)
     began, elsewhere = time.perf_counter(), 0.0
 
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         """The caller's progress may wait for others, which is no time of this method."""
         nonlocal elsewhere
         paused = time.perf_counter()
@@ -120,26 +124,36 @@ def integrated_gradients(
     path = straight_path(network, x, start)
     difference, rows = x - start, chunk_rows(path, chunk)
     if tolerance is None:
-        found = _integrate(
-            path, difference, classes, rule, steps, rows, tell, finer,
+        integral = _integrate(
+            path, difference, classes, rule, steps, rows, report_progress, finer,
             None if begun is None else _checked(begun.begun, rule, steps, difference),
         )  # fmt: skip
     else:
-        found = refine(path, difference, classes, rule, tolerance, max_steps, rows, tell)
+        integral = _refine(
+            path, difference, classes, rule, tolerance, max_steps, rows, report_progress
+        )
     synchronise(x.device)
     return Attribution(
-        values=found.values,
+        values=integral.values,
         outputs=outputs,
         baseline_outputs=baseline_outputs,
-        completeness_gap=completeness_gap(found.values, outputs, baseline_outputs),
-        gradient_calls=found.gradient_calls,
+        completeness_gap=completeness_gap(integral.values, outputs, baseline_outputs),
+        gradient_calls=integral.gradient_calls,
         seconds=time.perf_counter() - began - elsewhere + (begun.seconds if begun else 0.0),
         method="integrated_gradients",
-        estimated_error=found.change,
-        tolerance_met=None if tolerance is None else found.change <= tolerance,
-        steps=found.steps,
-        begun=found.begun,
+        estimated_error=integral.change,
+        tolerance_met=None if tolerance is None else integral.change <= tolerance,
+        steps=integral.steps,
+        begun=integral.begun,
     )
+
+
+class _Integral(NamedTuple):
+    values: Tensor  # (B, ...)
+    change: Tensor  # relative L1 distance to the integral with half the points, (B,)
+    gradient_calls: int  # for each input
+    steps: int
+    begun: Begun | None = None
 
 
 def _integrate(
@@ -152,7 +166,7 @@ def _integrate(
     progress: Progress | None,
     finer: int | None,
     begun: Begun | None,
-) -> Refinement:
+) -> _Integral:
     """The integral with a given number of points, and its distance to that with half of them."""
     own = _with_half(rule, steps)
     points, weights = combine([*own, *(_with_half(rule, finer) if finer else ())])  # (n,), (K, n)
@@ -165,9 +179,64 @@ def _integrate(
     full, half = difference * sums[:2]
     # One point makes no half rule: its error is not known.
     unknown = difference.new_full((len(difference),), torch.nan)
-    change = relative_change(full, half) if steps > 1 else unknown
+    change = relative_l1(half, full) if steps > 1 else unknown
     to_come = Begun(rule, finer, points[new], sums[2:]) if finer else None
-    return Refinement(full, change, gradient_calls=steps, steps=steps, begun=to_come)
+    return _Integral(full, change, steps, steps, to_come)
+
+
+def _refine(
+    path: Path,
+    difference: Tensor,
+    target: Classes,
+    rule: str,
+    tolerance: float,
+    max_steps: int,
+    rows: int,
+    progress: Progress,
+) -> _Integral:
+    """Double the points until every input's attribution changes by no more than the tolerance.
+
+    A point is evaluated once: the weighted sums of all later doublings are kept along with its
+    own, in place of its gradient.
+    """
+    points, weights = combine(_doublings(rule, tolerance, max_steps))  # (n,), (K, n)
+    unseen = torch.ones(len(points), dtype=torch.bool)
+    sums = difference.new_zeros(len(weights), *difference.shape)  # (K, B, ...)
+    previous: Tensor | None = None
+    calls = 0
+
+    def report(done: int, total: int) -> None:
+        progress(calls + done, calls + total)
+
+    for level in range(len(weights)):
+        new = (weights[level] != 0) & unseen
+        unseen &= ~new
+        sums[level:] += path_gradient_sums(
+            path, target, points[new], weights[level:, new], rows, report
+        )
+        calls += int(new.sum())
+        values = difference * sums[level]
+        if previous is not None:
+            change = relative_l1(previous, values)
+            if bool((change <= tolerance).all()):
+                break
+        previous = values
+    return _Integral(values, change, calls, int((weights[level] != 0).sum()))
+
+
+def _doublings(rule: str, tolerance: float, max_steps: int) -> list[tuple[Tensor, Tensor]]:
+    """Points and weights of every doubling up to the cap; checks both."""
+    if not 0 < tolerance < math.inf:
+        raise UserError(f"tolerance is {tolerance}; give a relative error above 0, such as 0.025.")
+    doublings = []
+    cells = _FIRST_CELLS
+    while (steps := doubled_steps(rule, cells)) <= max_steps:
+        doublings.append(quadrature(rule, steps))
+        cells *= 2
+    if len(doublings) < 2:
+        least = doubled_steps(rule, 2 * _FIRST_CELLS)
+        raise UserError(f"max_steps is {max_steps}; with a tolerance give {least} or more.")
+    return doublings
 
 
 def _with_half(rule: str, steps: int) -> list[tuple[Tensor, Tensor]]:

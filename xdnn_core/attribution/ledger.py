@@ -19,7 +19,13 @@ from torch import Tensor, nn
 
 from xdnn_core.attribution.added_constants import AddedConstants, sum_per_input
 from xdnn_core.attribution.gate import check_repeatable
-from xdnn_core.attribution.target import Target, begin, outputs_and_gradient, select_target
+from xdnn_core.attribution.target import (
+    Target,
+    begin,
+    input_gradient,
+    output_at_zero,
+    select_target,
+)
 from xdnn_core.device import full_float32
 
 # Of the size of the entries. Rounding in float32 leaves far less unexplained.
@@ -161,7 +167,7 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
         with recorder:
             return network(rows)
 
-    logits, slope = outputs_and_gradient(watched, x, classes)
+    logits, slope = input_gradient(watched, x, classes)
     if recorder.merges_batch:
         wanted = [None] * len(x) if classes is None else torch.as_tensor(classes).expand(len(x))
         return _stacked(
@@ -171,8 +177,7 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
     pixels = sum_per_input(x * slope, len(x))
     layers = tuple(LedgerEntry(*found) for found in recorder.found())
     unexplained = outputs - pixels - sum(entry.values for entry in layers)
-    with torch.no_grad():
-        at_zero = network(torch.zeros_like(x[:1]))
+    at_zero = output_at_zero(network, x)  # (1, classes) or (1,)
     baseline = select_target(at_zero.expand(len(x), *at_zero.shape[1:]), classes)
     return Ledger(pixels, layers, unexplained, outputs, baseline.double())
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.grad import conv1d_input, conv2d_input, conv3d_input
 
 from xdnn_core.attribution.once import kind_of, once, values
-from xdnn_core.attribution.target import Classes, check_outputs, outputs_and_gradient, repeat_target
+from xdnn_core.attribution.target import Classes, check_outputs, input_gradient, repeat_target
 from xdnn_core.device import memory_budget
 from xdnn_core.errors import UserError
 
@@ -312,7 +312,7 @@ def path_gradients(
         t = points[first : first + at_once]  # (k,)
         k = len(t)
         along = t.view(k, *[1] * path.start.ndim) * path.direction + path.start  # (k, b, ...)
-        outputs, gradients = outputs_and_gradient(
+        outputs, gradients = input_gradient(
             path.network, along.flatten(0, 1), repeat_target(target, k)
         )
         yield PathPart(first, outputs.unflatten(0, (k, b)), gradients.unflatten(0, (k, b)))

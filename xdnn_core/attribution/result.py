@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from xdnn_core.errors import UserError
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -97,14 +99,33 @@ def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) 
     return torch.where(gap == 0, torch.zeros_like(gap), gap / difference.abs())
 
 
-def relative_change(full: Tensor, half: Tensor) -> Tensor:
-    """Return ‖full − half‖₁ / ‖full‖₁ for every input, (B,); 0 where both are zero.
+def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
+    """Return ‖A − R‖₁ / ‖R‖₁ for every input, (B,).
 
     Parameters
     ----------
-    full, half
-        Attributions by a rule and by one with fewer points, (B, ...).
+    attribution, reference
+        A and R, (B, ...).
+
+    Returns
+    -------
+    Tensor
+        (B,); 0 where both are zero, infinite where only R is. Its mean over images is the MARD,
+        mean absolute relative difference. Lower is better.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Source: after Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
+    so is ruled by the elements where R is near 0; here it is a ratio of sums, image by image.
     """
-    size = full.abs().flatten(1).sum(dim=1)
-    change = (full - half).abs().flatten(1).sum(dim=1)
-    return torch.where(change == 0, change, change / size)
+    if attribution.shape != reference.shape:
+        raise UserError(
+            f"The attributions have shapes {tuple(attribution.shape)} and "
+            f"{tuple(reference.shape)}; they must be equal."
+        )
+    distance = (attribution - reference).abs().flatten(1).sum(dim=1)  # (B, ...) -> (B,)
+    size = reference.abs().flatten(1).sum(dim=1)
+    return torch.where(distance == 0, distance, distance / size)

@@ -165,18 +165,27 @@ def target_outputs(network: nn.Module, inputs: Tensor, target: Target) -> Tensor
     return select_target(outputs, target)
 
 
-def outputs_and_gradient(
-    network: Callable[[Tensor], Tensor], inputs: Tensor, target: Target
+def input_gradient(
+    function: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    target: Target,
+    create_graph: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Return all outputs, (B, classes) or (B,), and ∂F/∂x, (B, ...), at every row of `inputs`."""
+    """All outputs, (B, classes) or (B,), without their graph, and ∂F/∂x, (B, ...), at every row."""
     rows = inputs.detach().requires_grad_()
     with torch.enable_grad():
-        outputs = network(rows)
+        outputs = function(rows)
         check_target(target, outputs, len(rows))
         # Rows do not interact, so the gradient of the sum holds every row's own gradient.
         total = select_target(outputs, target).sum()
-    (gradient,) = torch.autograd.grad(total, rows)
+        (gradient,) = torch.autograd.grad(total, rows, create_graph=create_graph)
     return outputs.detach(), gradient
+
+
+def output_at_zero(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """All outputs at an input of zeros, one row: (1, classes) or (1,)."""
+    with torch.no_grad():
+        return function(torch.zeros_like(inputs[:1]))
 
 
 def repeat_target(target: Classes, times: int) -> Classes:

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from xdnn_core.data.containers import (
     UploadError,
@@ -62,16 +62,6 @@ _DECODING_ERRORS: Final = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
-
-_ORIENTATION: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 _OTHER_KINDS: Final = (
     (b"GIF8", "a GIF image"),
@@ -124,7 +114,10 @@ def read_photo(data: bytes) -> Image.Image:
         raise UploadError(_too_many_pixels(None, kind)) from error
     except _DECODING_ERRORS as error:
         raise damaged() from error
-    return photo.transpose(_ORIENTATION[orientation]) if orientation in _ORIENTATION else photo
+    if orientation > 1:
+        photo.getexif()[ExifTags.Base.Orientation] = orientation
+        ImageOps.exif_transpose(photo, in_place=True)
+    return photo
 
 
 def read_photo_file(path: Path) -> Image.Image:

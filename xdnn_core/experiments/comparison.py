@@ -5,14 +5,13 @@ The Compare page, the command line and the figures all read their numbers from h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
+from xdnn_core.attribution.gradients import single_gradient_method
 from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
 from xdnn_core.attribution.ledger import Ledger, bias_attribution
 from xdnn_core.attribution.path import Progress
@@ -112,7 +111,7 @@ def named_target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
 
 def fast_method(model: PretrainedModel) -> str:
     """Name of the single-gradient method that suits a network."""
-    return _fast_attribution(model).__name__
+    return single_gradient_method(model.is_xdnn).__name__
 
 
 def compare(
@@ -132,7 +131,7 @@ def compare(
     """
     x = inputs.to(next(model.network.parameters()))
     network = model.network
-    fast = known.fast if known else _fast_attribution(model)(network, x, target)
+    fast = known.fast if known else single_gradient_method(model.is_xdnn)(network, x, target)
     integrated = integrated_gradients(
         network,
         x,
@@ -157,11 +156,6 @@ def _is_for(integrated: Attribution, settings: IntegrationSettings) -> bool:
     begun = integrated.begun
     wanted = None if settings.tolerance else (settings.rule, settings.steps)
     return begun is not None and (begun.rule, begun.steps) == wanted
-
-
-def _fast_attribution(model: PretrainedModel) -> Callable[..., Attribution]:
-    """The single-gradient method that suits a network."""
-    return x_gradient if model.is_xdnn else input_x_gradient
 
 
 @dataclass(frozen=True)

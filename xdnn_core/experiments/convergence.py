@@ -15,10 +15,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
+from xdnn_core.attribution.gradients import single_gradient
 from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, straight_path
 from xdnn_core.attribution.quadrature import cell_weights, combine, doubled_steps, quadrature
-from xdnn_core.attribution.result import Attribution, completeness_gap
+from xdnn_core.attribution.result import completeness_gap
 from xdnn_core.attribution.target import target_outputs
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
@@ -31,7 +31,6 @@ from xdnn_core.experiments.convergence_result import (
     RuleCurve,
 )
 from xdnn_core.homogeneity.checks import check_inputs
-from xdnn_core.homogeneity.inspection import NotHomogeneousError
 from xdnn_core.metrics.distance import relative_l1
 
 DEFAULT_RULES: Final = ("gauss_legendre", "graded", "midpoint", "trapezoid", "left", "right")
@@ -71,7 +70,7 @@ def measure_convergence(
         network, x, target, points, weights, chunk, _of_total(progress, 0, total)
     )
     exact = values[-1:]  # (1, C, H, W)
-    fast = _fast_attribution(network, x, target)
+    fast = single_gradient(network, x, target)
     rise = float(fast.outputs - target_outputs(network, torch.zeros_like(x), target))
     measured = {
         (rule, n): _Measured(doubled_steps(rule, n), values[row : row + 1])
@@ -205,14 +204,6 @@ def _gap(values: Tensor, rise: float) -> float:
     """|Σ IG − (F(x) − F(0))| / |F(x) − F(0)|."""
     ends = values.new_tensor([rise]), values.new_tensor([0.0])
     return float(completeness_gap(values, *ends)[0])
-
-
-def _fast_attribution(network: nn.Module, x: Tensor, target: int) -> Attribution:
-    """X-Gradient where the network is homogeneous, else Input×Gradient."""
-    try:
-        return x_gradient(network, x, target)
-    except NotHomogeneousError:
-        return input_x_gradient(network, x, target)
 
 
 def _by_captum(

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.gradients import gradient, input_x_gradient
-from xdnn_core.attribution.target import Target
-from xdnn_core.errors import UserError
+from xdnn_core.attribution.gate import check_repeatable
+from xdnn_core.attribution.result import relative_l1 as relative_l1
+from xdnn_core.attribution.target import Target, begin, input_gradient
+from xdnn_core.device import full_float32
 
 
-def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
-    """Return ‖A − R‖₁ / ‖R‖₁ for every input, (B,).
-
-    Parameters
-    ----------
-    attribution, reference
-        A and R, (B, ...).
-
-    Returns
-    -------
-    Tensor
-        (B,); 0 where both are zero, infinite where only R is. Its mean over images is the MARD,
-        mean absolute relative difference. Lower is better.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
-    Source: after Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
-    so is ruled by the elements where R is near 0; here it is a ratio of sums, image by image.
-    """
-    if attribution.shape != reference.shape:
-        raise UserError(
-            f"The attributions have shapes {tuple(attribution.shape)} and "
-            f"{tuple(reference.shape)}; they must be equal."
-        )
-    distance = (attribution - reference).abs().flatten(1).sum(dim=1)  # (B, ...) -> (B,)
-    size = reference.abs().flatten(1).sum(dim=1)
-    return torch.where(distance == 0, distance, distance / size)
-
-
+@full_float32()
 def half_distance(network: nn.Module, inputs: Tensor, target: Target = None) -> Tensor:
     """Return ‖x∇F(x/2) − x∇F(x)‖₁ / ‖x∇F(x/2)‖₁ of every input, (B,), from two gradients.
 
@@ -62,5 +31,7 @@ def half_distance(network: nn.Module, inputs: Tensor, target: Target = None) -> 
     ValueError
         If the inputs are not finite, or the target is out of range.
     """
-    at_one = input_x_gradient(network, inputs, target).values
-    return relative_l1(at_one, inputs * gradient(network, inputs / 2, target).values)
+    x, classes = begin(network, inputs, target)
+    check_repeatable(network, x)
+    at_one, at_half = (input_gradient(network, at, classes)[1] for at in (x, x / 2))
+    return relative_l1(x * at_one, x * at_half)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
+from scipy.stats import bootstrap
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -221,21 +222,12 @@ def area_under(curve: Tensor, fractions: Sequence[float]) -> Tensor:
 def bootstrap_interval(
     values: Tensor, draws: int = 2000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean over images.
-
-    Parameters
-    ----------
-    values
-        One number an image, (B,).
-    draws
-        Resamples.
-    level
-        Share of the resampled means inside.
-    seed
-        Of the resampling.
-    """
-    rng = np.random.default_rng(seed)
+    """Percentile bootstrap interval of the mean of one number an image, (B,)."""
     sample = values.double().numpy()
-    means = sample[rng.integers(0, len(sample), (draws, len(sample)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    if len(sample) == 1:
+        return float(sample[0]), float(sample[0])  # every resample is that image
+    interval = bootstrap(
+        (sample,), np.mean, n_resamples=draws, confidence_level=level, method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return float(interval.low), float(interval.high)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xdnn_core.attribution.expected import path_points
 from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.device import memory_budget
 from xdnn_core.metrics.ranking import roc_auc
@@ -251,15 +252,17 @@ class PriorEnsemble:
         train = self.splits.x[part, :n]
         if self.config.method.name == "integrated_gradients":
             nodes, weights = (each.to(train) for each in quadrature("gauss_legendre", samples))
-            delta = train[:, :, None, :] * weights[:, None]  # baseline 0, the mean
-            return train[:, :, None, :] * nodes[:, None], delta
+            # The baseline is 0, the mean of the standardised rows.
+            points, delta = path_points(train[:, :, None, :], train.new_zeros(1), nodes[:, None])
+            return points, delta * weights[:, None]
         draws = draw_path(
             self._draw_seeds[part], step, n, samples, self.config.independent_references
         )
         index = draws.references.flatten(1)[..., None].expand(-1, -1, train.shape[2])
         references = train.gather(1, index).view(-1, n, samples, train.shape[2])
-        delta = train[:, :, None, :] - references
-        points = torch.addcmul(references, draws.positions[..., None].to(train), delta)
+        points, delta = path_points(
+            train[:, :, None, :], references, draws.positions[..., None].to(train)
+        )
         return points, delta / samples
 
     def _keep_best(self, record: EpochRecord) -> None:

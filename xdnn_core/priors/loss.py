@@ -15,20 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
+from xdnn_core.attribution.expected import PathDraws, path_points
 from xdnn_core.attribution.gate import require_homogeneous_while_trained
 from xdnn_core.attribution.quadrature import quadrature
-from xdnn_core.attribution.target import (
-    Classes,
-    Target,
-    check_target,
-    read_target,
-    select_target,
-)
+from xdnn_core.attribution.target import Classes, Target, input_gradient, read_target
 from xdnn_core.device import full_float32
 from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, usable
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.penalties import find_penalty
-from xdnn_core.priors.sampling import PathDraws
 
 PenaltyFunction = Callable[[Tensor], Tensor]
 
@@ -143,24 +137,13 @@ def training_attributions(
     if method.name == "integrated_gradients":
         return _integrated_gradients(network, inputs, method.samples, target)
     if method.name == "rrr":
-        return _slope(network, inputs, _summed_log_probabilities)
+        return input_gradient(
+            lambda rows: _summed_log_probabilities(network(rows)), inputs, None, create_graph=True
+        )[1]
     if method.name == "x_gradient":
         require_homogeneous_while_trained(network, inputs)
-    slope = _slope(network, inputs, lambda outputs: _picked(outputs, target, len(inputs)))
+    _, slope = input_gradient(network, inputs, target, create_graph=True)
     return slope if method.name == "gradient" else inputs * slope
-
-
-def _slope(network: nn.Module, rows: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
-    """∂ Σ score(F(rows)) / ∂rows with its graph, the shape of the rows."""
-    with torch.enable_grad():
-        rows = rows.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(score(network(rows)).sum(), rows, create_graph=True)
-    return slope
-
-
-def _picked(outputs: Tensor, target: Classes, rows: int) -> Tensor:
-    check_target(target, outputs, rows)
-    return select_target(outputs, target)
 
 
 def _summed_log_probabilities(outputs: Tensor) -> Tensor:
@@ -190,8 +173,8 @@ def _expected_gradients(
     chosen = pool[draws.references[0]]  # (B, k, ...)
     t = draws.positions[0].to(inputs)
     t = t.view(*t.shape, *[1] * (inputs.ndim - 1))  # (B, k) -> (B, k, 1, ...)
-    delta = inputs[:, None] - chosen
-    slope = _slope_at_points(network, chosen + t * delta, target)
+    points, delta = path_points(inputs[:, None], chosen, t)
+    slope = _slope_at_points(network, points, target)
     return (delta * slope).mean(dim=1)  # (B, k, ...) -> (B, ...)
 
 
@@ -210,7 +193,7 @@ def _integrated_gradients(
     """Σ_s w_s · x ⊙ F'(t_s x), Gauss–Legendre, baseline 0."""
     nodes, weights = (each.to(inputs) for each in quadrature("gauss_legendre", steps))
     shape = (1, steps, *[1] * (inputs.ndim - 1))
-    points = inputs[:, None] * nodes.view(shape)  # (B, n, ...)
+    points, _ = path_points(inputs[:, None], inputs.new_zeros(1), nodes.view(shape))  # (B, n, ...)
     slope = _slope_at_points(network, points, target)
     return inputs * (slope * weights.view(shape)).sum(dim=1)
 
@@ -220,6 +203,4 @@ def _slope_at_points(network: nn.Module, points: Tensor, target: Classes) -> Ten
     if isinstance(target, Tensor) and target.ndim == 1:
         target = target.repeat_interleave(points.shape[1])  # (B,) -> (B*k,)
     rows = points.flatten(0, 1)  # (B, k, ...) -> (B*k, ...)
-    return _slope(network, rows, lambda outputs: _picked(outputs, target, len(rows))).view_as(
-        points
-    )
+    return input_gradient(network, rows, target, create_graph=True)[1].view_as(points)

@@ -7,30 +7,14 @@ runs draw, on the CPU and on CUDA.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from xdnn_core.attribution.expected import PathDraws
+
 _MASK = 0xFFFFFFFF
 _REFERENCES, _POSITIONS = 1, 2  # streams
-
-
-@dataclass(frozen=True)
-class PathDraws:
-    """The random choices of one step, for R replicates, n rows and k samples a row.
-
-    Attributes
-    ----------
-    references
-        Index of the reference of every sample, (R, n, k), int64.
-    positions
-        t of every sample, uniform in (0, 1), (R, n, k), float64.
-    """
-
-    references: Tensor
-    positions: Tensor
 
 
 def replicate_seeds(seed: int, replicates: int, purpose: str) -> list[int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common.choices import choose_class
-from pages.common.page import Theme, begin_page, current_theme
+from pages.common.page import begin_page
 from pages.common.photo import choose_photo
 from pages.common.terms import explain
+from pages.common.theme import Theme, current_theme
 
 begin_page()
 photo = choose_photo()

@@ -12,8 +12,8 @@ from pages.axioms_parts.work import network_table
 from pages.common.address import choice
 from pages.common.choices import choose_class
 from pages.common.jobs import Job, is_requested, request, run_requested
-from pages.common.page import current_theme
 from pages.common.photo import choose_photo
+from pages.common.theme import current_theme
 from pages.common.view import load_view
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.loaded import NetworkCell

@@ -15,7 +15,7 @@ from pages.axioms_parts.work import random_table
 from pages.common.address import choice, number
 from pages.common.errors import for_screen
 from pages.common.jobs import Job, is_requested, request, run_requested
-from pages.common.page import current_theme
+from pages.common.theme import current_theme
 from xdnn_core.axioms.experiments import AXIOMS
 from xdnn_core.axioms.methods import AXIOM_METHODS
 from xdnn_core.axioms.table import Cell

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common.address import choice, switch
-from pages.common.page import Theme
 from pages.common.terms import explain
+from pages.common.theme import Theme
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.experiments.comparison import BASELINES, IntegrationSettings
 from xdnn_core.figures.panels import DisplaySettings

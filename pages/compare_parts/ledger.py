@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common.page import Theme
 from pages.common.terms import explain
-from pages.common.theme import CONFIG, colour, figure
+from pages.common.theme import CONFIG, Theme, colour, figure
 from pages.compare_parts.panel import draw_panel
 from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.experiments.comparison import Comparison

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common.choices import (
-    choose_class,
-    choose_display,
-    choose_integration,
-    choose_pair,
-)
-from pages.common.errors import for_screen
-from pages.common.networks import store
-from pages.common.page import Theme, begin_page, current_theme
+from pages.common.choices import choose_class
+from pages.common.page import begin_page
 from pages.common.photo import choose_photo
 from pages.common.terms import explain
+from pages.common.theme import Theme, current_theme
 
 begin_page()
 photo = choose_photo()
@@ -23,13 +17,14 @@ answer = st.container()
 grid = st.container()
 
 with grid, st.spinner("Loading the networks …", show_time=True):
-    from pages.common.jobs import predictions
+    from pages.common.jobs import Job, best, refine, run_requested
+    from pages.common.view import load_view
+    from pages.compare_parts.controls import choose_display, choose_integration
     from pages.compare_parts.downloads import draw_downloads
     from pages.compare_parts.ledger import draw_ledger
     from pages.compare_parts.panel import draw_panel, draw_top5
-    from pages.compare_parts.work import Found, Work, best_comparisons, draw_check, run_check
-    from xdnn_core.errors import UserError
-    from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
+    from pages.compare_parts.work import captum_checks, comparisons, draw_check
+    from xdnn_core.experiments.comparison import COARSE_STEPS, Comparison, IntegrationSettings
     from xdnn_core.figures.ledger import ledger_sentence
     from xdnn_core.figures.panels import Panel, comparison_rows, network_name
     from xdnn_core.figures.rendering import Scale
@@ -39,50 +34,57 @@ with grid, st.spinner("Loading the networks …", show_time=True):
 
 def main() -> None:
     """Draw the page."""
-    with toolbar:
-        pair = choose_pair()
-    try:
-        with grid:
-            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
-    except UserError as error:
-        answer.error(for_screen(error), icon=":material/cloud_off:")
+    view = load_view(photo, toolbar, answer, grid)
+    if view is None:
         return
-    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
-    seen = models[0].to_display(inputs[0])
-    predicted = predictions(models, inputs, photo.digest)
+    models = view.models
     with toolbar:
-        target = choose_class(models[0].classes, predicted)
+        target = choose_class(view.classes, view.predictions)
         settings = choose_integration()
         display = choose_display(current_theme())
-    work = Work(models, inputs, photo.digest, target, settings)
+    jobs = comparisons(view, target, settings)
     with answer:
         pictured, *cards = st.columns([0.56, 1, 1], border=True, wrap=True)
-        pictured.image(seen, width="stretch", alt=f"{photo.title}, as the networks see it")
+        pictured.image(view.image, width="stretch", alt=f"{photo.title}, as the networks see it")
         if note := models[0].preprocessing.seen_of(photo.image):
             pictured.caption(note)
     sentences = [card.container() for card in cards]
-    for card, one in zip(cards, predicted, strict=True):
+    for card, predictions in zip(cards, view.predictions, strict=True):
         with card:
-            draw_top5(one, target)
+            draw_top5(predictions, target)
     with answer:
-        found = best_comparisons(work)
-    class_name = models[0].classes[target]
-    for place, model, one in zip(sentences, models, found.comparisons, strict=True):
-        place.markdown(_answer(model, one, found.settings.baseline, class_name))
-        if missed := _missed(one, found.settings):
-            place.warning(missed, icon=":material/vertical_align_top:")
-    rows, scale = comparison_rows(models, found.comparisons, seen, display)
+        compared, shown = best(jobs, "Computing the coarse picture")
+    class_name = view.classes[target]
+    for sentence, model, comparison in zip(sentences, models, compared, strict=True):
+        sentence.markdown(_answer(model, comparison, shown.settings.baseline, class_name))
+        if missed := _missed(comparison, shown.settings):
+            sentence.warning(missed, icon=":material/vertical_align_top:")
+    rows, scale = comparison_rows(models, compared, view.image, display)
+    checks = captum_checks(view, target, shown.settings, compared)
     with grid:
         _draw_scale_note(scale, display.shared, display.unit)
-        for number, row in enumerate(rows):
-            _draw_row(found, number, row[:3], display.theme, class_name)
-        draw_ledger(found, rows[0][3], display.theme, class_name)
+        for row in rows:
+            _draw_row(row[:3], checks, display.theme, class_name)
+        draw_ledger(models, compared, rows[0][3], display.theme, class_name)
     with toolbar:
-        draw_downloads(found, rows, display, photo, class_name)
+        draw_downloads(view, target, shown.settings, compared, rows, display)
     with answer:
-        run_check(found)
-        if found.is_coarse:
-            found.refine()
+        for check in checks.values():
+            run_requested(check, "Checking against Captum in float64")
+        if shown is not jobs[0]:
+            aim = _aim(settings)
+            refine(
+                jobs[0],
+                f"Refining from {COARSE_STEPS} calls to {aim}",
+                f"Coarse picture, {COARSE_STEPS} calls. Refine to {aim}",
+            )
+
+
+def _aim(settings: IntegrationSettings) -> str:
+    """What refining ends at."""
+    if settings.tolerance is None:
+        return f"{settings.steps} gradient calls"
+    return f"an error of {percent(settings.tolerance)}"
 
 
 def _answer(model: PretrainedModel, one: Comparison, baseline: str, class_name: str) -> str:
@@ -133,16 +135,18 @@ def _draw_scale_note(scale: Scale, shared: bool, unit: str) -> None:
         explain("scale", "confidence", label="What is this?", key="explain_scale")
 
 
-def _draw_row(found: Found, number: int, row: list[Panel], theme: Theme, class_name: str) -> None:
+def _draw_row(
+    row: list[Panel], checks: dict[tuple[str, str], Job], theme: Theme, class_name: str
+) -> None:
     """The three panels of one network."""
     for column, panel in zip(st.columns(3, border=True, wrap=True), row, strict=True):
-        method = panel.key.rpartition(".")[2]
+        name, _, method = panel.key.rpartition(".")
         with column.container(gap="xsmall"):
             explain(*_terms_of(method), label=panel.heading, key=f"why_{panel.key}")
             below = draw_panel(panel, theme, f"{panel.title} of {panel.network} for {class_name}")
         if method != "difference":
             with below:
-                draw_check(found.work, number, method, found.settings)
+                draw_check(checks[name, method], f"check_{panel.key}")
 
 
 def _terms_of(method: str) -> list[str]:

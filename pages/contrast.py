@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common.choices import choose_class, choose_pair
-from pages.common.errors import for_screen
-from pages.common.networks import store
-from pages.common.page import begin_page, current_theme
+from pages.common.choices import choose_class
+from pages.common.page import begin_page
 from pages.common.photo import choose_photo
 from pages.common.terms import explain
+from pages.common.theme import current_theme
 
 begin_page()
 photo = choose_photo()
@@ -24,7 +23,8 @@ canvas = st.container()
 below = st.container()
 
 with loading, st.spinner("Loading the networks …", show_time=True):
-    from pages.common.jobs import predictions
+    from pages.common.jobs import best, refine
+    from pages.common.view import load_view
     from pages.contrast_parts.canvas import (
         CHARTS_KEY,
         canvas_message,
@@ -33,47 +33,45 @@ with loading, st.spinner("Loading the networks …", show_time=True):
     )
     from pages.contrast_parts.charts import draw_accuracy, draw_curves
     from pages.contrast_parts.sentences import what_contrast_changes
-    from pages.contrast_parts.work import SweepWork
-    from xdnn_core.errors import UserError
+    from pages.contrast_parts.work import CELLS, COARSE_CELLS, sweep
     from xdnn_core.figures.panels import network_name
 
 
 def main() -> None:
     """Draw the page."""
-    with toolbar:
-        pair = choose_pair()
-    try:
-        with loading:
-            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
-    except UserError as error:
-        answer.error(for_screen(error), icon=":material/cloud_off:")
+    view = load_view(photo, toolbar, answer, loading)
+    if view is None:
         return
-    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
-    predicted = predictions(models, inputs, photo.digest)
+    models = view.models
     with toolbar:
-        target = choose_class(models[0].classes, predicted)
+        target = choose_class(view.classes, view.predictions)
         explain(
             "contrast", "fixed_target", "similarity", label="What is this?", key="explain_contrast"
         )
-    work = SweepWork(models, inputs, photo.digest, target)
+    full, coarse = (sweep(view, target, cells) for cells in (CELLS, COARSE_CELLS))
     with working:
-        contrasts, is_coarse = work.best()
+        contrasts, shown = best((full, coarse), "Sweeping the contrast, coarse picture")
     with answer:
-        said = (
+        sentences = (
             what_contrast_changes(network_name(model), model.is_xdnn, contrast)
             for model, contrast in zip(models, contrasts, strict=True)
         )
-        st.markdown(" ".join(said))
+        st.markdown(" ".join(sentences))
     theme = current_theme()
     with canvas:
-        seen = models[0].to_display(inputs[0])
-        contrast_canvas(canvas_message(models, contrasts, seen, photo.title, theme, current_view()))
+        contrast_canvas(
+            canvas_message(models, contrasts, view.image, photo.title, theme, current_view())
+        )
     with below, st.container(key=CHARTS_KEY):
-        draw_curves(models, contrasts, models[0].classes[target], theme)
+        draw_curves(models, contrasts, view.classes[target], theme)
         draw_accuracy(models, theme)
     with working:
-        if is_coarse:
-            work.refine()
+        if shown is coarse:
+            refine(
+                full,
+                f"Refining from {COARSE_CELLS} to {CELLS} gradient calls up to α = 1",
+                f"Coarse picture, {COARSE_CELLS} gradient calls up to α = 1. Refine to {CELLS}",
+            )
 
 
 main()

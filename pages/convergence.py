@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common.choices import choose_class, choose_pair
-from pages.common.errors import for_screen
-from pages.common.networks import store
-from pages.common.page import Theme, begin_page, current_theme, two_columns
+from pages.common.choices import choose_class
+from pages.common.page import begin_page, two_columns
 from pages.common.photo import choose_photo
 from pages.common.terms import explain
+from pages.common.theme import Theme, current_theme
 
 begin_page()
 photo = choose_photo()
@@ -21,7 +20,8 @@ loading = st.container()
 plots = st.container()
 
 with loading, st.spinner("Loading the networks …", show_time=True):
-    from pages.common.jobs import predictions
+    from pages.common.jobs import best, refine
+    from pages.common.view import load_view
     from pages.convergence_parts.charts import (
         draw_calls_needed,
         draw_errors,
@@ -37,8 +37,7 @@ with loading, st.spinner("Loading the networks …", show_time=True):
         least_telling_gap,
         slope_along_the_path,
     )
-    from pages.convergence_parts.work import ConvergenceWork, Depth
-    from xdnn_core.errors import UserError
+    from pages.convergence_parts.work import COARSE, ConvergenceSettings, measurements
     from xdnn_core.experiments.convergence_result import Convergence
     from xdnn_core.figures.panels import network_name
     from xdnn_core.models.zoo import PretrainedModel
@@ -46,23 +45,17 @@ with loading, st.spinner("Loading the networks …", show_time=True):
 
 def main() -> None:
     """Draw the page."""
-    with toolbar:
-        pair = choose_pair()
-    try:
-        with loading:
-            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
-    except UserError as error:
-        answer.error(for_screen(error), icon=":material/cloud_off:")
+    view = load_view(photo, toolbar, answer, loading)
+    if view is None:
         return
-    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
-    predicted = predictions(models, inputs, photo.digest)
+    models = view.models
     with toolbar:
-        target = choose_class(models[0].classes, predicted)
+        target = choose_class(view.classes, view.predictions)
         rules, reference = choose_plot()
-    wanted = Depth(reference=reference, captum="captum" in rules)
-    work = ConvergenceWork(models, inputs, photo.digest, target, wanted)
+    requested = ConvergenceSettings(reference=reference, captum="captum" in rules)
+    jobs = measurements(view, target, requested)
     with answer:
-        measured, depth = work.best()
+        measured, shown = best(jobs, f"Measuring up to {COARSE.counts[-1]} gradient calls")
         for model, one in zip(models, measured, strict=True):
             st.markdown(calls_needed(network_name(model), model.is_xdnn, one))
     theme = current_theme()
@@ -70,8 +63,9 @@ def main() -> None:
         draw_errors(models, measured, rules, theme)
         _draw_rest(models, measured, rules, theme)
     with answer:
-        if not depth.covers(work.wanted):
-            _refine(work, depth)
+        if not shown.settings.covers(requested):
+            aim = _aim(shown.settings, requested)
+            refine(jobs[0], f"Computing {aim}", f"Go on to {aim}")
 
 
 def _draw_rest(
@@ -105,16 +99,15 @@ def _draw_rest(
         draw_figure3(models, theme)
 
 
-def _refine(work: ConvergenceWork, depth: Depth) -> None:
-    """Go on to what was asked for; say what that is."""
-    wanted = work.wanted
+def _aim(shown: ConvergenceSettings, requested: ConvergenceSettings) -> str:
+    """What was asked for beyond what is shown."""
+    is_finer = shown.reference != requested.reference == "fine"
     what = [
-        *([f"{wanted.counts[-1]} gradient calls"] if depth.counts != wanted.counts else []),
-        *(["the 2,048-call reference"] if depth.reference != wanted.reference == "fine" else []),
-        *(["Captum's curve"] if wanted.captum and not depth.captum else []),
+        *([f"{requested.counts[-1]} gradient calls"] if shown.counts != requested.counts else []),
+        *(["the 2,048-call reference"] if is_finer else []),
+        *(["Captum's curve"] if requested.captum and not shown.captum else []),
     ]
-    aim = " and ".join(what)
-    work.refine(f"Go on to {aim}", f"Computing {aim}")
+    return " and ".join(what)
 
 
 main()

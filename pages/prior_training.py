@@ -19,7 +19,7 @@ with body, st.spinner("Loading …", show_time=True):
     from pages.prior_parts.kept import draw_kept, overlays, read_kept
     from pages.prior_parts.live import draw_live
     from pages.prior_parts.owner import owner
-    from pages.prior_parts.session import desk
+    from pages.prior_parts.session import training_session
     from pages.prior_parts.store import RunStore
     from xdnn_core.errors import UserError
 
@@ -53,8 +53,8 @@ def _train() -> None:
     try:
         with view:
             config = choose_config()
-        place = desk()
-        place.want(cohort, config)
+        session = training_session()
+        session.request_settings(cohort, config)
     except UserError as error:
         problems.warning(for_screen(error), icon=":material/tune:")
         return
@@ -62,9 +62,9 @@ def _train() -> None:
         store = RunStore(owner=owner())
     runs = read_kept(store)
     with live:
-        draw_live(place, store, overlays(runs, place))
+        draw_live(session, store, overlays(runs, session))
     with kept:
-        draw_kept(store, runs, place)
+        draw_kept(store, runs, session)
 
 
 main()

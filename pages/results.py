@@ -12,7 +12,7 @@ bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
 body = st.container()
 
 with body, st.spinner("Loading …", show_time=True):
-    from pages.common.page import current_theme
+    from pages.common.theme import current_theme
     from pages.results_parts.run import draw_run
     from pages.results_parts.tables import TABLES, choose_result, draw_table
 

@@ -8,9 +8,8 @@ from html import escape
 import streamlit as st
 
 from pages.axioms_parts.textbook import StepExample, step_example
-from pages.common.page import Theme
 from pages.common.terms import explain
-from pages.common.theme import CONFIG, colour, figure
+from pages.common.theme import CONFIG, Theme, colour, figure
 from pages.common.wording import plain
 from xdnn_core.axioms.axioms import AXIOMS, Cell, verdict
 from xdnn_core.axioms.functions import STEP

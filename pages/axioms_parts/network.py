@@ -8,18 +8,15 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.axioms_parts.detail import draw_detail, facts_of
 from pages.axioms_parts.downloads import draw_downloads
 from pages.axioms_parts.table import cell_key, draw_table, how_often
-from pages.axioms_parts.work import NetworkWork, ask, is_asked
+from pages.axioms_parts.work import network_table
 from pages.common.address import choice
-from pages.common.choices import choose_class, choose_pair
-from pages.common.errors import for_screen
-from pages.common.jobs import predictions
-from pages.common.networks import store
-from pages.common.page import current_theme
+from pages.common.choices import choose_class
+from pages.common.jobs import Job, is_requested, request, run_requested
 from pages.common.photo import choose_photo
+from pages.common.theme import current_theme
+from pages.common.view import load_view
 from xdnn_core.axioms.axioms import AXIOMS, Cell as NetworkCell
-from xdnn_core.axioms.loaded import gradient_calls
 from xdnn_core.axioms.network import ROUNDING, NetworkSettings
-from xdnn_core.errors import UserError
 from xdnn_core.experiments.comparison import fast_method
 from xdnn_core.experiments.table1_network import NetworkTable1
 from xdnn_core.figures.panels import network_name
@@ -36,29 +33,24 @@ def draw_network_view(body: DeltaGenerator) -> None:
         photo = choose_photo()
         toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     answer, working, rest = body.container(), body.container(), body.container()
-    with toolbar:
-        pair = choose_pair()
-    try:
-        with working:
-            models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
-    except UserError as error:
-        answer.error(for_screen(error), icon=":material/cloud_off:")
+    view = load_view(photo, toolbar, answer, working)
+    if view is None:
         return
-    inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
     with toolbar:
-        model = models[_choose_biases()]
-        target = choose_class(models[0].classes, predictions(models, inputs, photo.digest))
-        work = NetworkWork(model, photo, target, _choose_settings())
-        table = work.found()
+        model = view.models[_choose_biases()]
+        target = choose_class(view.classes, view.predictions)
+        job = network_table(model, photo, target, _choose_settings())
+        cached = job.cached()
         st.button(
             "Try the axioms",
             icon=":material/play_arrow:",
             type="primary",
-            disabled=table is not None or is_asked(work.key),
-            on_click=ask,
-            args=(work.key,),
+            disabled=cached is not None or is_requested(job),
+            on_click=request,
+            args=(job,),
         )
-    if table is not None:
+    if cached is not None:
+        (table,) = cached
         with toolbar:
             draw_downloads(table, table.cells, f"table1-{model.name}")
         with answer:
@@ -66,10 +58,9 @@ def draw_network_view(body: DeltaGenerator) -> None:
         with rest:
             _draw(table)
         return
-    answer.markdown(_promise(work))
-    if is_asked(work.key):
-        with working:
-            work.run()
+    answer.markdown(_promise(model, job))
+    with working:
+        run_requested(job, f"Trying the axioms on {network_name(model)} in float64")
 
 
 def _choose_biases() -> int:
@@ -99,12 +90,11 @@ def _choose_settings() -> NetworkSettings:
     return NetworkSettings(steps=steps, samples=samples)
 
 
-def _promise(work: NetworkWork) -> str:
+def _promise(model: PretrainedModel, job: Job) -> str:
     """What the button will do."""
-    calls = gradient_calls(work.model.is_xdnn, work.settings)
     return (
-        f"Not tried yet on **{network_name(work.model)}** with this photograph: every method and "
-        f"axiom, in float64, takes {calls:,} gradient calls."
+        f"Not tried yet on **{network_name(model)}** with this photograph: every method and "
+        f"axiom, in float64, takes {job.evaluations:,} gradient calls."
     )
 
 

@@ -11,10 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.axioms_parts.detail import draw_detail, facts_of
 from pages.axioms_parts.downloads import draw_downloads
 from pages.axioms_parts.table import cell_key, draw_table, how_often
-from pages.axioms_parts.work import RandomWork, ask, is_asked
+from pages.axioms_parts.work import random_table
 from pages.common.address import choice, number
 from pages.common.errors import for_screen
-from pages.common.page import current_theme
+from pages.common.jobs import Job, is_requested, request, run_requested
+from pages.common.theme import current_theme
 from xdnn_core.axioms.axioms import AXIOMS, Cell
 from xdnn_core.axioms.perceptrons import AXIOM_METHODS
 from xdnn_core.errors import UserError
@@ -37,14 +38,13 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
     """
     with view:
         without_biases = _choose_networks()
-        work = _choose_run(without_biases)
+        trials, job = _choose_run(without_biases)
     answer, working, rest = body.container(), body.container(), body.container()
-    shown: RandomWork | None = st.session_state.get(_SHOWN)
-    is_of_these = shown is not None and shown.without_biases == without_biases
-    fresh = shown.found() if is_of_these else None
-    table = fresh
+    shown: Job | None = st.session_state.get(_SHOWN)
+    cached = shown.cached() if shown is not None and shown.settings == without_biases else None
+    table: Table1 | None = cached[0] if cached else None
     try:
-        table = fresh or _stored(without_biases)
+        table = table or _stored(without_biases)
     except UserError as error:
         answer.error(for_screen(error), icon=":material/table:")
     if table is not None:
@@ -53,11 +53,11 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
         with answer:
             st.markdown(_answer(table))
         with rest:
-            _draw(table, is_stored=fresh is None)
-    if is_asked(work.key):
-        st.session_state[_SHOWN] = work
+            _draw(table, is_stored=cached is None)
+    if is_requested(job):
+        st.session_state[_SHOWN] = job
         with working:
-            work.run()
+            run_requested(job, f"Trying every cell on {trials:,} random networks")
 
 
 @st.cache_resource(show_spinner=False)
@@ -77,16 +77,16 @@ def _choose_networks() -> bool:
     return chosen == _WITHOUT
 
 
-def _choose_run(without_biases: bool) -> RandomWork:
-    """Draw what to try again with, and the button that does it."""
+def _choose_run(without_biases: bool) -> tuple[int, Job]:
+    """Draw how many networks a cell to try again with, and the button that does it."""
     with st.popover("Try again", icon=":material/replay:"):
         trials = st.number_input(
             "Random networks a cell", value=50, **number("axiom_trials", 2, 1_000)
         )
         seed = st.number_input("Seed", value=1, **number("axiom_seed", 0, 9_999))
-        work = RandomWork(trials, seed, without_biases)
-        st.button("Try every cell", type="primary", on_click=ask, args=(work.key,))
-    return work
+        job = random_table(trials, seed, without_biases)
+        st.button("Try every cell", type="primary", on_click=request, args=(job,))
+    return trials, job
 
 
 def _answer(table: Table1) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.common.address import read
-from pages.common.page import Theme
-from pages.common.theme import colour
+from pages.common.theme import Theme, colour
 from xdnn_core.axioms.axioms import AXIOMS, Cell, verdict
 
 _KEY = "axioms_table"

@@ -1,4 +1,4 @@
-"""The controls of Compare; every one of them is in the address, so that a view is a link."""
+"""Choices of several pages; each is in the address, so that a view is a link."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.common.address import choice, switch
+from pages.common.address import choice
 from pages.common.networks import PAIRS, Pair
-from pages.common.page import Theme
-from pages.common.terms import explain
 
 if TYPE_CHECKING:
-    from xdnn_core.experiments.comparison import IntegrationSettings, Prediction
-    from xdnn_core.figures.panels import DisplaySettings
-
-_CALLS, _ERROR = "gradient calls", "estimated error"
-_TOLERANCES = {"5 %": 0.05, "2.5 %": 0.025, "1 %": 0.01}
+    from xdnn_core.experiments.comparison import Prediction
 
 
 def choose_pair() -> Pair:
@@ -47,74 +41,3 @@ def choose_class(classes: Sequence[str], predictions: Sequence[Sequence[Predicti
         **choice("class", list(ranked)),
     )
     return list(classes).index(chosen or first)
-
-
-def choose_integration() -> IntegrationSettings:
-    """Draw rule, steps and baseline of Integrated Gradients."""
-    from xdnn_core.attribution.quadrature import RULES
-    from xdnn_core.experiments.comparison import BASELINES, IntegrationSettings
-
-    with st.popover("Integration", icon=":material/function:"):
-        until = st.segmented_control(
-            "Stop at", default=_CALLS, required=True, **choice("until", [_CALLS, _ERROR])
-        )
-        tolerance = None
-        if until == _ERROR:
-            chosen = st.segmented_control(
-                "Estimated error",
-                default="2.5 %",
-                required=True,
-                **choice("tolerance", list(_TOLERANCES)),
-            )
-            tolerance = _TOLERANCES[chosen]
-            steps = st.select_slider(
-                "Gradient calls at most",
-                value=512,
-                **choice("cap", [32, 64, 128, 256, 512, 1024]),
-            )
-        else:
-            steps = st.select_slider(
-                "Gradient calls", value=128, **choice("steps", [8, 16, 32, 64, 128, 256, 512])
-            )
-        rules = sorted(RULES, key=lambda rule: rule != IntegrationSettings.rule)
-        rule = st.selectbox("Rule", **choice("rule", rules))
-        baseline = st.selectbox("Baseline", **choice("baseline", BASELINES))
-        explain(
-            "gradient_calls", "estimated_error", "rule", "baseline",
-            label="What is this?", key="explain_integration",
-        )  # fmt: skip
-    return IntegrationSettings(rule, steps, baseline, tolerance)
-
-
-def choose_display(theme: Theme) -> DisplaySettings:
-    """Draw how attributions are to be drawn."""
-    from xdnn_core.figures.panels import DisplaySettings
-
-    # Required: a segmented control could otherwise be switched off altogether.
-    with st.popover("Display", icon=":material/palette:"):
-        picture = st.segmented_control(
-            "Picture",
-            default="heatmap",
-            required=True,
-            **choice("picture", ["heatmap", "overlay"]),
-        )
-        unit = st.segmented_control(
-            "Values",
-            default="relative to logit",
-            required=True,
-            **choice("values", ["relative to logit", "raw"]),
-        )
-        scale = st.segmented_control(
-            "Scale", default="shared", required=True, **choice("scale", ["shared", "per panel"])
-        )
-        if scale == "per panel":
-            st.caption("Panels with scales of their own are not comparable.")
-        blur = st.toggle("Light blur", value=True, **switch("blur"))
-        explain("scale", label="What is this?", key="explain_display")
-    return DisplaySettings(
-        on_image=picture == "overlay",
-        shared=scale == "shared",
-        relative=unit != "raw",
-        blur=blur,
-        theme=theme,
-    )

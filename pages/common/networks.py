@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.common.progress import download_progress
+from xdnn_core.errors import UserError
 
 if TYPE_CHECKING:
     from xdnn_core.models.zoo import PretrainedModel
@@ -57,3 +58,15 @@ class NetworkStore:
 def store() -> NetworkStore:
     """The server's one store of networks."""
     return NetworkStore()
+
+
+def load_pair(pair: Pair) -> list[PretrainedModel]:
+    """The regular and the X-network, which take the same input and know the same classes."""
+    models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
+    regular, x = ((model.preprocessing, list(model.classes)) for model in models)
+    if regular != x:
+        raise UserError(
+            f"{pair.regular} and {pair.x} cannot be compared, because they do not take the same "
+            "input or do not know the same classes; choose another pair of networks."
+        )
+    return models

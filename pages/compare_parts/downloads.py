@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.common.photo import Photo
-from pages.compare_parts.work import Found
-from xdnn_core.experiments.comparison import fast_method
+from pages.common.view import View
+from xdnn_core.experiments.comparison import Comparison, IntegrationSettings, fast_method
 from xdnn_core.figures.export import (
     attributions_npz,
     figure_png,
@@ -28,31 +27,31 @@ from xdnn_core.figures.panels import (
 
 
 def draw_downloads(
-    found: Found,
+    view: View,
+    target: int,
+    settings: IntegrationSettings,
+    comparisons: Sequence[Comparison],
     rows: Sequence[Sequence[Panel]],
     display: DisplaySettings,
-    photo: Photo,
-    class_name: str,
 ) -> None:
     """Draw the popover; the files are made when they are asked for."""
-    work, settings = found.work, found.settings
+    models, photo, class_name = view.models, view.photo, view.classes[target]
     ledgers = {
-        model.name: one.ledger for model, one in zip(work.models, found.comparisons, strict=True)
+        model.name: comparison.ledger for model, comparison in zip(models, comparisons, strict=True)
     }
     described = view_settings(
-        [model.name for model in work.models], work.target, class_name, photo.title, photo.key,
+        [model.name for model in models], target, class_name, photo.title, photo.key,
         settings, display,
     ) | {"ledger": {name: ledger_values(ledger) for name, ledger in ledgers.items()}}  # fmt: skip
     stem = f"{photo.key or 'photo'}-{class_name}".replace("/", "-").replace(" ", "_")
 
     def png() -> bytes:
-        image = photo_panel(work.models[0].to_display(work.inputs[0]))
+        image = photo_panel(view.image)
         # The photograph stands in the first row only.
         shown = [[None if r else image, *row] for r, row in enumerate(rows)]
-        regular = work.models[0]
+        regular = models[0]
         shown[1].append(ledger_panel(network_name(regular), ledgers[regular.name], display.theme))
-        names = " and ".join(model.name for model in work.models)
-        footer = f"{class_name} · {settings.description} · {names}"
+        footer = f"{class_name} · {settings.description} · {' and '.join(m.name for m in models)}"
         return figure_png(shown, footer, display.theme)
 
     def npz() -> bytes:
@@ -62,7 +61,7 @@ def draw_downloads(
             for name, ledger in ledgers.items()
             for key, cells in ledger_maps(name, ledger).items()
         }
-        return attributions_npz(panels, work.inputs[0].cpu().numpy(), described, maps)
+        return attributions_npz(panels, view.inputs[0].cpu().numpy(), described, maps)
 
     with st.popover("Download", icon=":material/download:"):
         options = {"on_click": "ignore", "width": "stretch"}
@@ -77,17 +76,15 @@ def draw_downloads(
         st.markdown("**As Python**")
         panels = {
             f"{METHOD_TITLES[method]}, {model.name}": (model.name, method)
-            for model in work.models
+            for model in models
             for method in (fast_method(model), "integrated_gradients")
         }
-        panels |= {
-            f"Ledger, {model.name}": (model.name, "bias_attribution") for model in work.models
-        }
+        panels |= {f"Ledger, {model.name}": (model.name, "bias_attribution") for model in models}
         chosen = st.selectbox("Panel", list(panels), key="snippet_panel")
         name, method = panels[chosen]
         st.code(
             python_snippet(
-                name, method, work.target, class_name=class_name, gallery_key=photo.key,
+                name, method, target, class_name=class_name, gallery_key=photo.key,
                 integration=settings,
             )
         )  # fmt: skip

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common.page import Theme
 from pages.common.terms import explain
-from pages.common.theme import CONFIG, colour, figure
+from pages.common.theme import CONFIG, Theme, colour, figure
 from pages.compare_parts.panel import draw_panel
-from pages.compare_parts.work import Found
 from xdnn_core.attribution.ledger import Ledger
+from xdnn_core.experiments.comparison import Comparison
 from xdnn_core.figures.ledger import biases_caption, waterfall
 from xdnn_core.figures.panels import Panel, network_name
+from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import signed
 
 _BAR = 25  # pixels
 
 
-def draw_ledger(found: Found, panel: Panel, theme: Theme, class_name: str) -> None:
+def draw_ledger(
+    models: Sequence[PretrainedModel],
+    comparisons: Sequence[Comparison],
+    panel: Panel,
+    theme: Theme,
+    class_name: str,
+) -> None:
     """Draw the biases' map beside the waterfall."""
-    regular, x_network = (network_name(model) for model in found.work.models)
-    ledger, of_x = (one.ledger for one in found.comparisons)
+    regular, x_network = (network_name(model) for model in models)
+    ledger, of_x = (comparison.ledger for comparison in comparisons)
     left, right = st.columns([1, 2], border=True, wrap=True)
     with left.container(gap="xsmall"):
         explain("biases", label=panel.heading, key=f"why_{panel.key}")
         below = draw_panel(panel, theme, f"{panel.title} of {panel.network} for {class_name}")
-        below.caption(biases_caption(found.comparisons[0].fast.values, panel.values))
+        below.caption(biases_caption(comparisons[0].fast.values, panel.values))
     with right.container(gap="xsmall"):
         explain("ledger", label=f"{regular} · From 0 to the logit", key="why_ledger")
         st.plotly_chart(

@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.common.page import Theme
+from pages.common.theme import Theme
 from xdnn_core.experiments.comparison import Prediction
 from xdnn_core.figures.export import colour_bar_css
 from xdnn_core.figures.panels import Fact, Panel
@@ -27,7 +27,7 @@ def draw_panel(panel: Panel, theme: Theme, description: str) -> DeltaGenerator:
     description
         What a screen reader says for the picture.
     """
-    # The key is what the CSS in page.py hangs the proportions on.
+    # The key is what the CSS in theme.py hangs the proportions on.
     with st.container(horizontal=True, gap="small", key=f"panel_{panel.key}"):
         with st.container(gap="xsmall"):
             st.image(panel.picture, width="stretch", output_format="PNG", alt=description)

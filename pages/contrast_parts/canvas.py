@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 
 from pages.common.address import is_between, read
-from pages.common.page import Theme
+from pages.common.theme import Theme
 from pages.contrast_parts.packing import (
     NetworkContrast,
     PackedMaps,

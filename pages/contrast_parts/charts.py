@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common.errors import for_screen
-from pages.common.page import Theme
-from pages.common.theme import CONFIG, figure, network_colour
+from pages.common.theme import CONFIG, Theme, figure, network_colour
 from pages.contrast_parts.packing import NetworkContrast
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.figure2 import load_figure2

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common.errors import for_screen
-from pages.common.page import Theme, two_columns
-from pages.common.theme import CONFIG, colour, figure, network_colour
+from pages.common.page import draw_grid, two_columns
+from pages.common.theme import CONFIG, Theme, colour, figure, network_colour
 from pages.convergence_parts.controls import RULE_TITLES
 from pages.convergence_parts.view import thumbnails
 from xdnn_core.errors import UserError
@@ -34,16 +34,6 @@ _STYLES = {
 _CALLS_AXIS = "gradient calls"
 _HOVER = "%{customdata}"
 _POWERS = [10.0**power for power in range(-9, 2)]
-_TABLE_CSS = """
-<style>
-.calls { display: block; overflow-x: auto; border-collapse: collapse; font-size: 0.85rem;
-  font-variant-numeric: tabular-nums; }
-.calls :is(td, th) { padding: 3px 9px; text-align: right; white-space: nowrap; }
-.calls :is(td, th):first-child { padding-left: 0; text-align: left; }
-.calls th { font-weight: 500; opacity: 0.7; }
-.calls tr + tr td { border-top: 1px solid rgba(128, 128, 128, 0.2); }
-</style>
-"""
 
 
 def draw_errors(
@@ -134,30 +124,20 @@ def draw_calls_needed(
     models: Sequence[PretrainedModel], measured: Sequence[Convergence], rules: Sequence[str]
 ) -> None:
     """Draw the table of calls needed for 5 %, 2.5 % and 1 %, with the last estimates."""
-    head = [
-        network_name(models[0]),
-        *(f"≤ {percent(one)}" for one in TOLERANCES),
-        "estimate",
-        "error",
-    ]
+    tolerances = [f"≤ {percent(tolerance)}" for tolerance in TOLERANCES]
     rows = []
-    for model, one in zip(models, measured, strict=True):
+    for model, convergence in zip(models, measured, strict=True):
         if model.is_xdnn:
-            cells = ["1"] * len(TOLERANCES) + ["–", percent(one.fast_error)]
+            cells = ["1"] * len(TOLERANCES) + ["–", percent(convergence.fast_error)]
             rows.append([f"X-Gradient, {network_name(model)}", *cells])
             continue
-        for curve in _chosen_curves(one, rules):
+        for curve in _chosen_curves(convergence, rules):
             needed = [curve.calls_needed(tolerance) for tolerance in TOLERANCES]
-            most = curve.counts[-1]
-            cells = [f"> {most}" if calls is None else str(calls) for calls in needed]
+            cells = [f"> {curve.counts[-1]}" if calls is None else str(calls) for calls in needed]
             ends = percent(curve.estimated_errors[-1]), percent(curve.errors[-1])
             rows.append([RULE_TITLES[curve.rule], *cells, *ends])
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    top = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-    table = f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody>"
-    st.html(f'{_TABLE_CSS}<table class="calls">{table}</table>')
+    head = [network_name(models[0]), *tolerances, "estimate", "error"]
+    draw_grid(pd.DataFrame(rows, columns=head))
 
 
 def draw_thumbnails(model: PretrainedModel, curve: RuleCurve, theme: Theme) -> None:

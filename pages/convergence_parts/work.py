@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
 from pages.common.cache import results
-from pages.common.jobs import CHUNK, Job, compute_missing, kept, refine
+from pages.common.jobs import CHUNK, Job, Part
+from pages.common.progress import Progress
+from pages.common.view import View
 from xdnn_core.experiments.convergence import (
     DEFAULT_RULES,
     measure_convergence,
@@ -19,7 +19,7 @@ from xdnn_core.models.zoo import PretrainedModel
 
 
 @dataclass(frozen=True)
-class Depth:
+class ConvergenceSettings:
     """How much is computed: numbers of calls, the reference, Captum's curve or not."""
 
     counts: tuple[int, ...] = COUNTS
@@ -32,67 +32,56 @@ class Depth:
         curves = len(DEFAULT_RULES) + self.captum
         return curves * sum(self.counts) + REFERENCES[self.reference][1]
 
-    def covers(self, wanted: Depth) -> bool:
-        """Whether all of another depth is in this one."""
-        same = (self.counts, self.reference) == (wanted.counts, wanted.reference)
-        return same and (self.captum or not wanted.captum)
+    def covers(self, requested: ConvergenceSettings) -> bool:
+        """Whether all of other settings is in these."""
+        same = (self.counts, self.reference) == (requested.counts, requested.reference)
+        return same and (self.captum or not requested.captum)
 
 
-COARSE = Depth(COUNTS[:5], "quick")
+COARSE = ConvergenceSettings(COUNTS[:5], "quick")
 
 
-@dataclass(frozen=True)
-class ConvergenceWork:
-    """What is to be measured: both networks, the normalised image (1, 3, H, W), the class.
+def measurements(view: View, target: int, requested: ConvergenceSettings) -> list[Job]:
+    """What was asked for, then what may stand in for it; the coarse picture last."""
+    full = ConvergenceSettings()
+    levels = (
+        requested,
+        replace(requested, captum=True),
+        replace(full, captum=True),
+        full,
+        COARSE,
+    )
+    return [_measurement(view, target, settings) for settings in levels]
 
-    All rules are measured, whichever are drawn: most of their points coincide.
-    """
 
-    models: Sequence[PretrainedModel]
-    inputs: Tensor
-    digest: str
-    target: int
-    wanted: Depth
+def _measurement(view: View, target: int, settings: ConvergenceSettings) -> Job:
+    """All rules are measured, whichever are drawn: most of their points coincide."""
 
-    def best(self) -> tuple[list[Convergence], Depth]:
-        """The best there is of what was asked for; the coarse picture, computed, if nothing is."""
-        both = [replace(self.wanted, captum=captum) for captum in (self.wanted.captum, True)]
-        for depth in (*both, Depth(captum=True), Depth(), COARSE):
-            found = kept([self._key(model, depth) for model in self.models])
-            if found is not None:
-                return found, depth
-        most = COARSE.counts[-1]
-        return self._compute(COARSE, f"Measuring up to {most} gradient calls"), COARSE
+    def key(model: PretrainedModel, settings: ConvergenceSettings) -> Hashable:
+        return ("convergence", model.name, view.photo.digest, target, settings)
 
-    def refine(self, offer: str, label: str) -> None:
-        """Compute what was asked for, then draw the page again; or leave it at what there is."""
-        refine(
-            self._key(self.models[0], self.wanted),
-            offer,
-            lambda: self._compute(self.wanted, label),
+    def compute(model: PretrainedModel, progress: Progress) -> Convergence:
+        inputs = view.inputs.to(next(model.network.parameters()))
+        without = results().get(key(model, replace(settings, captum=False)))
+        if settings.captum and without is not None:
+            return with_captum(without, model.network, inputs, target, settings.counts, progress)
+        return measure_convergence(
+            model.network,
+            inputs,
+            target,
+            counts=settings.counts,
+            reference=settings.reference,
+            captum=settings.captum,
+            chunk=CHUNK,
+            progress=progress,
         )
 
-    def _key(self, model: PretrainedModel, depth: Depth) -> Hashable:
-        return ("convergence", model.name, self.digest, self.target, depth)
-
-    def _compute(self, depth: Depth, label: str) -> list[Convergence]:
-        def job(model: PretrainedModel) -> Job:
-            inputs = self.inputs.to(next(model.network.parameters()))
-            without = results().get(self._key(model, replace(depth, captum=False)))
-            if depth.captum and without is not None:
-                return lambda progress: with_captum(
-                    without, model.network, inputs, self.target, depth.counts, progress
-                )
-            return lambda progress: measure_convergence(
-                model.network,
-                inputs,
-                self.target,
-                counts=depth.counts,
-                reference=depth.reference,
-                captum=depth.captum,
-                chunk=CHUNK,
-                progress=progress,
-            )
-
-        jobs = {self._key(model, depth): job(model) for model in self.models}
-        return compute_missing(jobs, label, depth.evaluations * len(jobs))
+    parts = (
+        Part(
+            key(model, settings),
+            lambda progress, model=model: compute(model, progress),
+            settings.evaluations,
+        )
+        for model in view.models
+    )
+    return Job(settings, tuple(parts))

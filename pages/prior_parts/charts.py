@@ -8,53 +8,29 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common.page import Theme
+from pages.common.theme import Theme, colour
 from pages.prior_parts.chart_data import ChartData, Trace
 from xdnn_core.priors.live_state import MethodCurve, TopFeature
 from xdnn_core.priors.methods import parse_method
 
-# Okabe and Ito's colours (grey in place of their yellow, which white swallows); the first of each
-# pair is for the light theme. A method has the same colour everywhere.
-_COLOURS: dict[str, tuple[str, str]] = {
-    "none": ("#1b2330", "#e8edf4"),
-    "none_without_bias": ("#8c8c8c", "#999999"),
-    "gradient": ("#cc79a7", "#cc79a7"),
-    "rrr": ("#e69f00", "#e69f00"),
-    "input_x_gradient": ("#009e73", "#009e73"),
-    "x_gradient": ("#d55e00", "#d55e00"),
-    "expected_gradients": ("#0072b2", "#3f9bd8"),
-    "integrated_gradients": ("#56b4e9", "#56b4e9"),
+# A method has the same colour everywhere.
+_METHODS = {
+    "none": "ink",
+    "none_without_bias": "grey",
+    "gradient": "purple",
+    "rrr": "yellow",
+    "input_x_gradient": "green",
+    "x_gradient": "orange",
+    "expected_gradients": "blue",
+    "integrated_gradients": "sky",
 }
-_INK = {"light": "#1b2330", "dark": "#e8edf4"}
-_LINE = {"light": "rgba(27, 35, 48, 0.45)", "dark": "rgba(232, 237, 244, 0.5)"}
 # Of the runs laid over the live one: dashes, then dots, then both.
 _DASHES: list[list[int]] = [[7, 4], [2, 3], [9, 3, 2, 3]]
 
-CSS = """
-<style>
-/* Three charts and the table, in as many rows as there is room for. */
-.st-key-prior_small > div { flex: 1 1 225px !important; min-width: 0; }
-.st-key-prior_small > div:last-child { flex: 1.3 1 300px !important; }
-.features, .tests { display: grid; gap: 2px 10px; font-size: 0.8rem;
-  font-variant-numeric: tabular-nums; align-items: center; }
-.features { grid-template-columns: minmax(0, 1fr) max-content max-content; }
-.features > div { position: relative; padding: 0 6px; border-radius: 3px; overflow: hidden;
-  white-space: nowrap; text-overflow: ellipsis; line-height: 1.32rem; }
-.features i { position: absolute; inset: 1px auto 1px 0; border-radius: 3px; opacity: 0.3; }
-.features div > span { position: relative; }
-.features > span, .tests > span { text-align: right; }
-.features .head, .tests .head { opacity: 0.65; font-size: 0.74rem; }
-.tests { line-height: 1.5rem; }
-.tests > div { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.tests b { display: inline-block; width: 10px; height: 10px; border-radius: 50%;
-  margin-right: 6px; }
-</style>
-"""
 
-
-def colour(method: str, theme: Theme) -> str:
+def method_colour(method: str, theme: Theme) -> str:
     """Colour of a method, by its key."""
-    return _COLOURS[parse_method(method).name][theme == "dark"]
+    return colour(_METHODS[parse_method(method).name], theme)
 
 
 def draw_chart(
@@ -136,7 +112,7 @@ def _line(trace: Trace, name: str, theme: Theme) -> dict[str, Any]:
         "data": list(trace.values),
         "showSymbol": False,
         "symbol": "circle",
-        "color": colour(trace.method, theme),
+        "color": method_colour(trace.method, theme),
         "lineStyle": style,
         "z": 3 if trace.run == 0 else 2,
         "silent": True,
@@ -155,7 +131,7 @@ def _band(trace: Trace, theme: Theme, bands: int) -> list[dict[str, Any]]:
     common = {
         "type": "line", "name": "", "stack": f"band {trace.method}", "symbol": "none",
         "stackStrategy": "all", "lineStyle": {"width": 0}, "silent": True, "z": 1,
-        "color": colour(trace.method, theme),
+        "color": method_colour(trace.method, theme),
     }  # fmt: skip
     full = 0.16 if theme == "light" else 0.22
     area = {"areaStyle": {"opacity": full * min(1, 2.5 / bands)}}
@@ -172,10 +148,10 @@ def _marks(data: ChartData, theme: Theme, labelled: bool) -> dict[str, Any]:
         "markLine": {
             "silent": True,
             "symbol": "none",
-            "lineStyle": {"color": _LINE[theme], "type": "solid", "width": 1},
+            "lineStyle": {"color": colour("faint ink", theme), "type": "solid", "width": 1},
             "label": {
                 "show": labelled, "position": "end", "distance": [0, 3], "align": "left",
-                "color": _INK[theme], "fontSize": 12,
+                "color": colour("ink", theme), "fontSize": 12,
             },
             "data": [
                 {"xAxis": mark.position, "label": {"formatter": mark.label or " "}}
@@ -188,7 +164,7 @@ def _marks(data: ChartData, theme: Theme, labelled: bool) -> dict[str, Any]:
 def draw_features(features: Sequence[TopFeature], method: str, theme: Theme) -> None:
     """Draw the features with the largest mean |attribution| as bars."""
     largest = max((feature.value for feature in features), default=0.0) or 1.0
-    shade = colour(method, theme)
+    shade = method_colour(method, theme)
     rows = "".join(
         f'<div title="{escape(feature.title, quote=True)}">'
         f'<i style="width:{100 * feature.value / largest:.1f}%;background:{shade}"></i>'
@@ -216,7 +192,8 @@ def draw_tests(curves: Sequence[MethodCurve], revealed: bool, theme: Theme) -> N
 def _test_row(curve: MethodCurve, revealed: bool, theme: Theme) -> str:
     return (
         f'<div title="{escape(curve.title, quote=True)}">'
-        f'<b style="background:{colour(curve.method, theme)}"></b>{escape(curve.title)}</div>'
+        f'<b style="background:{method_colour(curve.method, theme)}"></b>'
+        f"{escape(curve.title)}</div>"
         f"{f'<span>{_test_score(curve)}</span>' if revealed else ''}"
         f"<span>{_number(curve.best_validation_auc, '.3f')}</span>"
         f"<span>{_number(curve.best_epoch, '.0f')}</span>"

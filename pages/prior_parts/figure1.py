@@ -11,10 +11,11 @@ import streamlit as st
 from pages.common.address import choice
 from pages.common.errors import for_screen
 from pages.common.folders import own_results
-from pages.common.page import Theme, current_theme, two_columns
+from pages.common.page import two_columns
 from pages.common.terms import explain
+from pages.common.theme import Theme, current_theme
 from pages.common.wording import plain
-from pages.prior_parts.charts import colour
+from pages.prior_parts.charts import method_colour
 from pages.prior_parts.scales import decimal_label
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results
@@ -151,7 +152,7 @@ def _add_point(
     theme: Theme,
 ) -> None:  # fmt: skip
     """One score with its error bar; the first of each kind is in the legend."""
-    shade, whose = colour(score.method, theme), "here" if ours else "the paper"
+    shade, whose = method_colour(score.method, theme), "here" if ours else "the paper"
     told = f"<br>λ {_strength(score)}, {score.replicates} replicates" if ours else ""
     figure.add_scatter(
         x=[mean],
@@ -172,7 +173,7 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
     """Right panel: test ROC-AUC against k, with X-Gradient as a level."""
     figure = go.Figure()
     scores = result.references
-    shade = colour("expected_gradients", theme)
+    shade = method_colour("expected_gradients", theme)
     figure.add_scatter(
         x=[score.samples for score in scores],
         y=[score.mean for score in scores],
@@ -208,7 +209,7 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
 
 def _add_level(figure: go.Figure, score: Score, span: Sequence[int], theme: Theme) -> None:
     """X-Gradient as a horizontal line, ours and the paper's."""
-    shade = colour(score.method, theme)
+    shade = method_colour(score.method, theme)
     levels = [("here", score.mean, "solid")]
     if score.paper is not None:
         levels.append(("the paper", score.paper.mean, "dot"))
@@ -228,7 +229,7 @@ def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
     figure = go.Figure()
     for method in dict.fromkeys(score.method for score in scores):
         line = [score for score in scores if score.method == method]
-        shade = colour(method, theme)
+        shade = method_colour(method, theme)
         strengths = [score.strength for score in line]
         edges = [score.mean + score.two_sem for score in line]
         edges += [score.mean - score.two_sem for score in reversed(line)]

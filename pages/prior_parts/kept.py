@@ -16,7 +16,7 @@ from pages.prior_parts.export import reveal_note, run_to_csv, run_to_json
 from pages.prior_parts.kept_run import KeptRun
 from pages.prior_parts.live import LAST, PREVIOUS, NamedRuns, Run, is_kept, keep
 from pages.prior_parts.scales import path_label
-from pages.prior_parts.session import Desk
+from pages.prior_parts.session import TrainingSession
 from pages.prior_parts.store import MAX_NAME, RunStore, RunStoreError, UnreadableRunError
 from xdnn_core.errors import UserError
 from xdnn_core.priors.live_state import Snapshot
@@ -69,10 +69,10 @@ def read_kept(store: RunStore) -> KeptRuns:
     return KeptRuns(tuple(runs), tuple(broken))
 
 
-def overlays(kept: KeptRuns, place: Desk) -> NamedRuns:
+def overlays(kept: KeptRuns, session: TrainingSession) -> NamedRuns:
     """The runs that are switched on to be laid over the live one."""
     shown: list[tuple[str, Run]] = []
-    previous = _previous(place)
+    previous = _previous(session)
     if previous is not None and st.session_state.get("prior_show_previous", True):
         shown.append(("previous run", previous))
     for run in kept.runs:
@@ -81,9 +81,9 @@ def overlays(kept: KeptRuns, place: Desk) -> NamedRuns:
     return shown
 
 
-def draw_kept(store: RunStore, kept: KeptRuns, place: Desk) -> None:
+def draw_kept(store: RunStore, kept: KeptRuns, session: TrainingSession) -> None:
     """Draw the list."""
-    previous = _previous(place)
+    previous = _previous(session)
     if kept.problem:
         st.fragment(_draw_problem, run_every=_RETRY_SECONDS)(store, kept)
     elif (
@@ -127,10 +127,10 @@ def _draw_runs(store: RunStore, kept: KeptRuns, previous: Snapshot | None) -> No
             _draw_actions(store, run)
 
 
-def _previous(place: Desk) -> Snapshot | None:
+def _previous(session: TrainingSession) -> Snapshot | None:
     """The run that the last reset, or a broken connection, ended."""
-    token, last = st.session_state.get(LAST, (place.token, None))
-    if token is not place.token and last.epoch:
+    token, last = st.session_state.get(LAST, (session.token, None))
+    if token is not session.token and last.epoch:
         st.session_state[PREVIOUS] = last
     previous = st.session_state.get(PREVIOUS)
     return None if previous is None or is_kept(previous) else previous

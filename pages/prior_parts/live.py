@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.common.errors import for_screen
-from pages.common.page import current_theme
 from pages.common.terms import explain
+from pages.common.theme import current_theme
 from pages.common.wording import plain
 from pages.prior_parts.chart_data import Quantity, chart_data
-from pages.prior_parts.charts import CSS, draw_chart, draw_features, draw_tests
+from pages.prior_parts.charts import draw_chart, draw_features, draw_tests
 from pages.prior_parts.controls import choose_strength
 from pages.prior_parts.export import reveal_note
 from pages.prior_parts.kept_run import KeptRun
 from pages.prior_parts.scales import decimal_label
-from pages.prior_parts.session import Desk
+from pages.prior_parts.session import TrainingSession
 from pages.prior_parts.store import RunStore
 from xdnn_core.errors import UserError
 from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot, State
@@ -27,7 +27,7 @@ from xdnn_core.text import duration
 _REDRAW_SECONDS = 0.12
 _RUNNING = ("preparing", "waiting", "training")  # states that can be paused
 PREVIOUS = "prior_previous"  # session state: the run that the last reset threw away
-LAST = "prior_last"  # session state: whose picture was drawn last, and it; outlives the desk
+LAST = "prior_last"  # session state: whose picture was drawn last, and it; outlives the session
 _KEPT = "prior_kept"  # session state: the picture that was kept last
 
 _ALTS = {
@@ -38,55 +38,54 @@ Run = Snapshot | KeptRun
 NamedRuns = Sequence[tuple[str, Run]]
 
 
-def draw_live(place: Desk, store: RunStore, others: NamedRuns) -> None:
+def draw_live(session: TrainingSession, store: RunStore, others: NamedRuns) -> None:
     """Draw the live view and redraw it while there is something to see.
 
     Parameters
     ----------
-    place
+    session
         The session's trainer.
     store
         Where runs are kept.
     others
         Runs to lay over the live one, with their names.
     """
-    st.html(CSS)
-    moving = place.trainer.busy
+    moving = session.trainer.busy
     redraw = st.fragment(_draw, run_every=_REDRAW_SECONDS if moving else None)
-    redraw(place, store, others, moving)
+    redraw(session, store, others, moving)
 
 
-def _draw(place: Desk, store: RunStore, others: NamedRuns, moving: bool) -> None:
+def _draw(session: TrainingSession, store: RunStore, others: NamedRuns, moving: bool) -> None:
     """One picture; the whole page is drawn again when it starts or stops moving."""
-    drawn = place.snapshot
+    drawn = session.snapshot
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        _draw_commands(place, drawn, store)
+        _draw_commands(session, drawn, store)
         strength = choose_strength()
-    place.trainer.set_strength(strength)
-    snapshot = place.snapshot  # with the new λ
-    st.session_state[LAST] = (place.token, snapshot)
-    _draw_state(place, snapshot)
+    session.trainer.set_strength(strength)
+    snapshot = session.snapshot  # with the new λ
+    st.session_state[LAST] = (session.token, snapshot)
+    _draw_state(session, snapshot)
     main, side = st.columns([2, 1], border=True, wrap=True)
     with main.container(gap="xsmall"):
         _draw_auc(snapshot, others)
     with side.container(gap="xsmall"):
         _draw_features(snapshot)
-    _draw_small(place, snapshot, others)
-    if st.session_state.pop("prior_redraw", False) or _is_stale(place, drawn, moving):
+    _draw_small(session, snapshot, others)
+    if st.session_state.pop("prior_redraw", False) or _is_stale(session, drawn, moving):
         st.rerun()
 
 
-def _is_stale(place: Desk, drawn: Snapshot, moving: bool) -> bool:
+def _is_stale(session: TrainingSession, drawn: Snapshot, moving: bool) -> bool:
     """Whether redrawing is to begin or to end, or nobody would draw the latest picture."""
-    if place.trainer.busy:  # asked first: once it is not, no newer picture comes
+    if session.trainer.busy:  # asked first: once it is not, no newer picture comes
         return not moving
-    return moving or place.snapshot.version != drawn.version
+    return moving or session.snapshot.version != drawn.version
 
 
-def _draw_commands(place: Desk, snapshot: Snapshot, store: RunStore) -> None:
+def _draw_commands(session: TrainingSession, snapshot: Snapshot, store: RunStore) -> None:
     """Start or Pause, Step, Reset, Keep."""
-    pending, running = place.pending, snapshot.state in _RUNNING
-    label, icon, act = _main_command(place, snapshot.state)
+    pending, running = session.pending, snapshot.state in _RUNNING
+    label, icon, act = _main_command(session, snapshot.state)
     st.button(
         label,
         # A click may reach the server twice, or late: it must not press what stands there by then.
@@ -100,7 +99,7 @@ def _draw_commands(place: Desk, snapshot: Snapshot, store: RunStore) -> None:
         "Step",
         key="prior_step",
         icon=":material/skip_next:",
-        on_click=place.trainer.step,
+        on_click=session.trainer.step,
         disabled=running or snapshot.state in ("finished", "failed"),
         help="Train one epoch.",
     )
@@ -110,8 +109,8 @@ def _draw_commands(place: Desk, snapshot: Snapshot, store: RunStore) -> None:
         icon=":material/restart_alt:",
         type="primary" if pending else "secondary",
         on_click=_reset,
-        args=(place,),
-        disabled=not place.has_run and not pending,
+        args=(session,),
+        disabled=not session.has_run and not pending,
         help="Start over with what is set above; this run stays below as the previous one.",
     )
     st.button(
@@ -125,27 +124,27 @@ def _draw_commands(place: Desk, snapshot: Snapshot, store: RunStore) -> None:
     )
 
 
-def _main_command(place: Desk, state: State) -> tuple[str, str, Callable[[], None]]:
+def _main_command(session: TrainingSession, state: State) -> tuple[str, str, Callable[[], None]]:
     """Label, icon and action of the button that starts and pauses."""
-    trainer = place.trainer
+    trainer = session.trainer
     if state in _RUNNING:
         return "Pause", ":material/pause:", trainer.pause
     if state == "finished":
-        return "Run again", ":material/replay:", lambda: _run_again(place)
+        return "Run again", ":material/replay:", lambda: _run_again(session)
     return "Resume" if state == "paused" else "Start", ":material/play_arrow:", trainer.start
 
 
-def _run_again(place: Desk) -> None:
+def _run_again(session: TrainingSession) -> None:
     """Start over and train at once."""
-    _reset(place)
-    place.trainer.start()
+    _reset(session)
+    session.trainer.start()
 
 
-def _reset(place: Desk) -> None:
+def _reset(session: TrainingSession) -> None:
     """Start over; what was trained can still be seen and kept."""
-    if place.snapshot.epoch:
-        st.session_state[PREVIOUS] = place.snapshot
-    place.reset()
+    if session.snapshot.epoch:
+        st.session_state[PREVIOUS] = session.snapshot
+    session.reset()
     st.session_state["prior_redraw"] = True
 
 
@@ -166,13 +165,13 @@ def is_kept(snapshot: Snapshot) -> bool:
     return kept is not None and kept.curves is snapshot.curves
 
 
-def _draw_state(place: Desk, snapshot: Snapshot) -> None:
+def _draw_state(session: TrainingSession, snapshot: Snapshot) -> None:
     """How far the run is, in words."""
     if snapshot.state == "failed":
         st.error(for_screen(snapshot.error), icon=":material/error:")
         return
     text = _state_sentence(snapshot)
-    if place.pending and place.has_run:
+    if session.pending and session.has_run:
         text += " · **changed settings wait for Reset**"
     st.progress(snapshot.epoch / snapshot.config.epochs, text=text)
 
@@ -258,7 +257,7 @@ def _draw_features(snapshot: Snapshot) -> None:
     draw_features(curve.top_features, chosen, current_theme())
 
 
-def _draw_small(place: Desk, snapshot: Snapshot, others: NamedRuns) -> None:
+def _draw_small(session: TrainingSession, snapshot: Snapshot, others: NamedRuns) -> None:
     """Loss, penalty, Gini, and the scores at the best epoch."""
     penalty = PENALTIES[snapshot.config.penalty].title.rpartition(": ")[2]
     with st.container(horizontal=True, key="prior_small"):
@@ -276,10 +275,10 @@ def _draw_small(place: Desk, snapshot: Snapshot, others: NamedRuns) -> None:
         _chart(snapshot, others, "gini", 168)
     with tests:
         explain("best_epoch", label="ROC-AUC at best epoch", key="explain_tests")
-        _draw_tests(place, snapshot)
+        _draw_tests(session, snapshot)
 
 
-def _draw_tests(place: Desk, snapshot: Snapshot) -> None:
+def _draw_tests(session: TrainingSession, snapshot: Snapshot) -> None:
     """Scores at the best epoch; those of test rows only when they are asked for."""
     if not snapshot.curves:
         st.caption("Appears while training.")
@@ -292,7 +291,7 @@ def _draw_tests(place: Desk, snapshot: Snapshot) -> None:
             "Reveal the test ROC-AUC",
             key="prior_reveal",
             icon=":material/visibility:",
-            on_click=place.trainer.reveal_test,
+            on_click=session.trainer.reveal_test,
             help="Once you have chosen λ. Choosing it by test scores is training on the test "
             "rows; a kept run records whether λ moved after this.",
         )

@@ -12,29 +12,29 @@ from xdnn_core.priors.live import LiveTrainer
 from xdnn_core.priors.live_state import LiveConfig, Snapshot
 
 
-class Desk:
+class TrainingSession:
     """At most one trainer at a time, and the settings the next run is to have.
 
     Attributes
     ----------
     token
-        Tells one desk from another without holding on to it.
+        Tells one from another without holding on to it.
     """
 
     def __init__(self) -> None:
         self.token = object()
         self._trainer: LiveTrainer | None = None
         self._cohort: Cohort | None = None
-        self._wanted: tuple[Cohort, LiveConfig] | None = None
+        self._requested: tuple[Cohort, LiveConfig] | None = None
         self._revealed: dict[str, float | None] = {}  # cohort: λ its test was first revealed at
 
-    def want(self, cohort: Cohort, config: LiveConfig) -> None:
+    def request_settings(self, cohort: Cohort, config: LiveConfig) -> None:
         """Take over the settings on screen.
 
         Before a run has begun they hold at once; later only its length and pace do, and the
         others wait for `reset`.
         """
-        self._wanted = (cohort, config)
+        self._requested = (cohort, config)
         if self._trainer is None or (not self.has_run and cohort is not self._cohort):
             self._begin()
         elif self.has_run:
@@ -45,7 +45,7 @@ class Desk:
     @property
     def trainer(self) -> LiveTrainer:
         """The trainer of the run on screen."""
-        assert self._trainer is not None, "want() comes first"
+        assert self._trainer is not None, "request_settings() comes first"
         return self._trainer
 
     @property
@@ -63,17 +63,17 @@ class Desk:
     @property
     def pending(self) -> bool:
         """Whether settings were changed that wait for `reset`; λ never does."""
-        assert self._wanted is not None
-        cohort, config = self._wanted
+        assert self._requested is not None
+        cohort, config = self._requested
         running = self.snapshot.config
         return cohort is not self._cohort or replace(config, strength=running.strength) != running
 
     def reset(self) -> None:
         """Throw the run away for one with the settings on screen, λ as last set."""
-        assert self._wanted is not None
-        cohort, config = self._wanted
+        assert self._requested is not None
+        cohort, config = self._requested
         config = replace(config, strength=self.snapshot.strength)
-        self._wanted = (cohort, config)
+        self._requested = (cohort, config)
         if cohort is self._cohort:
             self.trainer.reset(config)
         else:
@@ -85,18 +85,18 @@ class Desk:
             self._trainer.stop()
 
     def _begin(self) -> None:
-        assert self._wanted is not None
+        assert self._requested is not None
         self.close()
         if self._trainer is not None and self._cohort is not None:
             self._revealed[self._cohort.fingerprint] = self._trainer.revealed_strength
-        self._cohort, config = self._wanted
+        self._cohort, config = self._requested
         revealed = self._revealed.get(self._cohort.fingerprint)
         self._trainer = LiveTrainer(
             self._cohort, config, turn=WORK.training_turn, revealed_strength=revealed
         )
 
 
-@st.cache_resource(scope="session", on_release=Desk.close, show_spinner=False)
-def desk() -> Desk:
-    """The desk of this session."""
-    return Desk()
+@st.cache_resource(scope="session", on_release=TrainingSession.close, show_spinner=False)
+def training_session() -> TrainingSession:
+    """The one of this browser session."""
+    return TrainingSession()

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.common.errors import for_screen
 from pages.common.folders import own_results
-from pages.common.page import Theme
+from pages.common.page import draw_grid
 from pages.common.terms import explain
-from pages.common.theme import CONFIG, colour, figure
+from pages.common.theme import CONFIG, Theme, colour, figure
 from pages.common.wording import plain
 from pages.results_parts import views as view
 from pages.results_parts.views import StoredResult
@@ -130,7 +129,7 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
             required=True,
             key="mard",
         )
-        _grid(view.table2_frame(table, of_batches))
+        draw_grid(view.table2_frame(table, of_batches))
         attributed = max(row.attributed for row in table.networks)
         st.caption(
             f"MARD, bias part (median and quartiles) and half distance over {attributed:,} images. "
@@ -141,11 +140,11 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
         )
     with theirs:
         _whose("The paper", "ImageNet, 50,000 images")
-        _grid(view.table2_published())
+        draw_grid(view.table2_published())
         st.caption("MARD over batches. The networks and images are others: compare the pattern.")
     if table.pairs:
         with st.container(border=True):
-            _grid(view.table2_pairs(table))
+            draw_grid(view.table2_pairs(table))
             st.caption(
                 "95 % bootstrap intervals over the images, of these trained networks; other seeds "
                 "differ as the pairs do. Right alone: images that the regular and the X network "
@@ -172,14 +171,14 @@ def _draw_table3(table: Table3, theme: Theme) -> None:
     ours, theirs = _beside_the_paper()
     with ours:
         _whose("Here", table.provenance.data_set)
-        _grid(view.table3_frame(table, network))
+        draw_grid(view.table3_frame(table, network))
         explain(
             "masking", "insertion_deletion", "bootstrap",
             label="What is this?", key="explain_table3",
         )  # fmt: skip
     with theirs:
         _whose("The paper", f"ImageNet, {'X-AlexNet' if is_x else 'AlexNet'}")
-        _grid(view.table3_published(is_x))
+        draw_grid(view.table3_published(is_x))
         st.caption("Logits of other networks have another scale: compare the order of the rows.")
     _draw_curves(table, network, theme)
     _draw_origin(table.provenance, table.unreadable)
@@ -228,11 +227,11 @@ def _draw_cost(cost: Cost, theme: Theme) -> None:
     with ours:
         title = view.network_titles([cost.network])[cost.network]
         _whose("Here", f"{title}, {cost.batch} images a step")
-        _grid(view.cost_frame(cost))
+        draw_grid(view.cost_frame(cost))
         explain("training_step", label="What is this?", key="explain_cost")
     with theirs:
         _whose("The paper", COST_SETTING)
-        _grid(view.cost_published())
+        draw_grid(view.cost_published())
         st.caption("Another network on another machine; no step without a prior is printed.")
     _draw_ratios(cost, theme)
     _draw_origin(cost.provenance, ())
@@ -271,12 +270,6 @@ def _beside_the_paper() -> Sequence[DeltaGenerator]:
 
 def _whose(who: str, where: str) -> None:
     st.markdown(f"**{who}** · {plain(where)}")
-
-
-def _grid(frame: pd.DataFrame) -> None:
-    """Names on the left, numbers on the right."""
-    numbers = {name: st.column_config.TextColumn(alignment="right") for name in frame.columns[1:]}
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=numbers)
 
 
 def _draw_origin(made: Provenance, unreadable: tuple[str, ...]) -> None:

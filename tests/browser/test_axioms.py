@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.driving import pick, query, sideways_overflow, wait_until_idle
+from tests.browser.driving import query, wait_until_idle
 
 ANSWER = re.compile(
     "none of the 7 axioms for X-Gradient; Nonnegative homogeneity alone for Integrated"
@@ -32,10 +30,8 @@ def detail(page: Page) -> Locator:
     return page.locator(".st-key-axioms_detail")
 
 
-def test_a_link_restores_the_cell_on_a_fresh_server(
-    start_server: Callable[[], str], page: Page
-) -> None:
-    open_axioms(page, start_server(), "cell=gradient.completeness")
+def test_a_link_restores_the_cell(server: str, page: Page) -> None:
+    open_axioms(page, server, "cell=gradient.completeness")
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
     chosen = cell(page, "Gradient, Completeness")
     expect(chosen).to_have_attribute("aria-pressed", "true")
@@ -73,73 +69,3 @@ def test_a_failed_cell_shows_its_counter_example(server: str, page: Page) -> Non
     detail(page).get_by_role("button", name=re.compile("Input×Gradient: Completeness")).click()
     expect(page.get_by_text("The attributions share out the change of the output")).to_be_visible()
     expect(page.locator(".katex").first).to_be_visible()
-
-
-def test_trying_again_with_few_networks(server: str, page: Page) -> None:
-    open_axioms(page, server, "axiom_trials=3&axiom_seed=5")
-    page.get_by_role("button", name="Try again").click()
-    page.get_by_role("button", name="Try every cell").click()
-    fresh = page.get_by_text(re.compile("Tried just now: 3 random networks a cell, seed 5"))
-    expect(fresh).to_be_visible()
-    expect(page.get_by_text("Refuted by 3 trials a cell")).to_be_visible()
-    expect(cell(page, "X-Gradient, Completeness")).to_contain_text("in 0 of 3")
-    page.get_by_role("button", name="Stored result").click()
-    expect(cell(page, "X-Gradient, Completeness")).to_contain_text("in 0 of 200")
-
-
-def test_all_methods_on_the_same_networks_without_biases(server: str, page: Page) -> None:
-    open_axioms(page, server)
-    expect(page.get_by_text("X-Gradient on networks without biases, the others on")).to_be_visible()
-    page.get_by_test_id("stButtonGroup").get_by_role("radio", name="for none", exact=True).click()
-    expect(page.get_by_text("where Input×Gradient and X-Gradient are one function")).to_be_visible()
-    expect(page.get_by_text("Input×Gradient and X-Gradient. The 6 cells")).to_be_visible()
-    for axiom in ("Completeness", "Sensitivity (a)", "Nonnegative homogeneity"):
-        rows = [cell(page, f"{name}, {axiom}") for name in ("Input×Gradient", "X-Gradient")]
-        for row in rows:
-            expect(row).to_contain_text("in 0 of 200")
-    assert query(page)["axiom_networks"] == "for none"
-
-
-def test_one_network_and_one_photograph(server: str, page: Page) -> None:
-    few = "axiom_steps=2&axiom_samples=1&image=rooster"
-    page.goto(f"{server}/axioms?tried=One+network%2C+one+photograph&{few}")
-    expect(page.get_by_text("Not tried yet on AlexNet")).to_be_visible()
-    page.get_by_role("button", name="Try the axioms").click()
-    expect(page.get_by_text(re.compile("Trying the axioms on AlexNet"))).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
-    wait_until_idle(page)
-    expect(page.get_by_test_id("stProgress")).to_have_count(0)
-    expect(page.locator(".axioms")).to_have_count(0)
-    page.get_by_role("button", name="Try the axioms").click()
-    answer = "Input×Gradient, 1 call: refuted are Completeness and Nonnegative homogeneity"
-    expect(page.get_by_text(answer)).to_be_visible()
-    expect(page.locator(".axioms button")).to_have_count(4 * AXIOMS)
-    expect(detail(page)).to_contain_text("Input×Gradient, 1 call: Completeness")
-    expect(detail(page)).to_contain_text(re.compile(r"Counter-example\. Attributions sum to"))
-    cell(page, "Integrated Gradients, 2 calls, Completeness").click()
-    expect(detail(page)).to_contain_text("Nearest to a violation")
-    # What two calls may be off by.
-    expect(detail(page)).to_contain_text(re.compile(r"Allowed\s*[1-9][0-9]\s%"))
-    assert query(page)["cell"] == "integrated_gradients.completeness"
-    pick(page, "Pigeon")
-    expect(page.get_by_text("Not tried yet on AlexNet")).to_be_visible()
-    pigeon = page.get_by_role("button", name="Pigeon", exact=True)
-    expect(pigeon).to_have_attribute("aria-pressed", "true")
-    assert query(page)["image"] == "pigeon"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    open_axioms(page, server)
-    last = cell(page, "X-Gradient, Nonnegative homogeneity")
-    for width in (1400, 800):
-        page.set_viewport_size({"width": width, "height": 900})
-        # The table follows the window a moment later.
-        page.wait_for_function(
-            "([button, width]) => button.getBoundingClientRect().right <= width",
-            arg=[last.element_handle(), width],
-        )
-        assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
-    context.close()

@@ -12,11 +12,9 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.driving import query, sideways_overflow
 from tests.browser.prior_page import CHART, address, open_page, press, set_strength, state
 from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
@@ -115,16 +113,6 @@ def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:
     expect(page.locator(".features")).to_contain_text("*ward* <b>: north")
 
 
-def test_no_network_is_one_sentence(start_server: Callable[..., str], page: Page) -> None:
-    nobody_listens = start_server(XDNN_NHANES_URL="http://127.0.0.1:9/no-network")
-    page.goto(address(nobody_listens, cohort="NHANES I"))
-    alert = page.get_by_test_id("stAlert")
-    expect(alert).to_be_visible()
-    assert "Traceback" not in alert.inner_text()
-    expect(alert).to_contain_text("check the network connection")
-    expect(page.get_by_role("button", name="Try again")).to_be_visible()
-
-
 def test_figure_1_shows_both_panels_beside_the_paper(
     start_server: Callable[[], str], page: Page, tmp_path: Path
 ) -> None:
@@ -150,45 +138,6 @@ def test_figure_1_shows_both_panels_beside_the_paper(
     expect(page.locator(".st-key-figure1_references")).to_contain_text("X-Gradient, the paper")
     page.get_by_text("Train live").click()
     expect(state(page)).to_contain_text("Ready")
-
-
-def test_what_is_this_explains_with_formula_and_source(server: str, page: Page) -> None:
-    open_page(page, server)
-    page.get_by_role("button", name=re.compile("Validation ROC-AUC, mean and 95")).click()
-    expect(page.locator(".katex").first).to_be_visible()
-    expect(page.get_by_text("Off is λ = 0")).to_be_visible()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 800])
-def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    open_page(page, server, methods="No prior", epochs="5")
-    press(page, "Start")
-    expect(state(page)).to_contain_text("Finished")
-    assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
-    for table in (".features", ".tests"):
-        inside = page.locator(table).evaluate(
-            "e => e.getBoundingClientRect().right <= "
-            "e.closest('[data-testid=\"stVerticalBlock\"]').parentElement"
-            ".getBoundingClientRect().right + 1"
-        )
-        assert inside, f"{table} fits its card"
-    ink = {"light": "#1b2330", "dark": "#e8edf4"}[scheme]
-    expect(page.locator(f'{CHART} path[stroke="{ink}"]').first).to_be_attached()
-    context.close()
-
-
-def test_wrong_parameters_in_the_address_are_ignored(server: str, page: Page) -> None:
-    page.goto(
-        f"{server}/prior_training?methods=magic&lambda=-5&replicates=9999&epochs=x&cohort=%00"
-        "&pace=1&penalty=l9&rate=7&seed=-1&view=none&draws=z&k=3"
-    )
-    expect(state(page)).to_contain_text("2 methods, 8 replicates, 100 epochs on NHEFS")
-    page.goto(address(server, layers="5000"))
-    expect(page.locator(CHART)).to_be_visible()
-    assert "layers" not in query(page)
 
 
 def test_wrong_layers_that_are_typed_are_explained(server: str, page: Page) -> None:

@@ -7,15 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from pages.results_parts import views as view
-from tests.browser.driving import query, sideways_overflow, wait_until_idle
+from tests.browser.driving import wait_until_idle
 from tests.experiments.small_pair import make_images
-from xdnn_core.experiments.cost import load_cost
-from xdnn_core.experiments.table2 import load_table2
-from xdnn_core.experiments.table3 import load_table3
 from xdnn_core.models.zoo import load_model
 
 TABLES = {"table2": "Table 2", "table3": "Table 3", "cost": "Cost"}
@@ -24,52 +19,6 @@ TABLES = {"table2": "Table 2", "table3": "Table 3", "cost": "Cost"}
 def plain(markdown: str) -> str:
     """A sentence as it stands on the page."""
     return re.sub(r"\s+", " ", markdown.replace("**", ""))
-
-
-def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
-    start_server: Callable[..., str], page: Page
-) -> None:
-    page.goto(f"{start_server()}/results?table=Table+3")
-    expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
-    expect(page.get_by_role("link", name="Compare")).to_be_visible()
-    expect(page.get_by_text(plain(view.table3_answer(load_table3()[1])))).to_be_visible()
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_each_table_says_what_is_stored_and_where_it_is_from(
-    server: str, page: Page, name: str
-) -> None:
-    answers = {
-        "table2": lambda: view.table2_answer(load_table2()[1]),
-        "table3": lambda: view.table3_answer(load_table3()[1]),
-        "cost": lambda: view.cost_answer(load_cost()),
-    }
-    page.goto(f"{server}/results")
-    page.get_by_role("radio", name=TABLES[name], exact=True).click()
-    expect(page.get_by_text(plain(answers[name]()))).to_be_visible()
-    expect(page.get_by_text("The paper", exact=True)).to_be_visible()
-    expect(page.get_by_text(re.compile(f"python -m xdnn_core {name}"))).not_to_have_count(0)
-    # Ours and the paper's; Table 2 has the differences of its pairs besides.
-    expect(page.get_by_test_id("stDataFrame")).to_have_count(3 if name == "table2" else 2)
-    assert query(page).get("table", "Table 2") == TABLES[name]
-
-
-def test_the_curves_follow_network_and_metric(server: str, page: Page) -> None:
-    page.goto(f"{server}/results?table=Table+3")
-    chart = page.locator(".st-key-table3_curves .js-plotly-plot")
-    expect(chart).to_contain_text("Keep positive mask: higher is better")
-    expect(chart).to_contain_text("X-Gradient")
-    page.get_by_role("radio", name="deletion").click()
-    expect(chart.last).to_contain_text("Deletion: lower is better")
-    page.get_by_role("radio", name="AlexNet, Caltech-101", exact=True).click()
-    expect(chart.last).to_contain_text("Input×Gradient")
-
-
-def test_runs_are_off_unless_the_operator_allows_them(server: str, page: Page) -> None:
-    page.goto(f"{server}/results")
-    page.get_by_text("Measure an image set of your own").click()
-    expect(page.get_by_text("Runs from this page are off")).to_be_visible()
-    expect(page.get_by_role("button", name="Run", exact=True)).to_have_count(0)
 
 
 def caltech_folder(folder: Path) -> Path:
@@ -132,20 +81,3 @@ def test_a_run_is_started_cancelled_taken_up_again_and_shown(
     own.click()
     expect(page.get_by_text(re.compile("made, test · 16 images"))).to_be_visible()
     assert str(tmp_path) not in page.content()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 800])
-def test_both_themes_fit_the_window(server: str, browser: Browser, scheme: str, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    for name in TABLES:
-        page.goto(f"{server}/results?table={TABLES[name]}")
-        expect(page.get_by_text("The paper", exact=True)).to_be_visible()
-        assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
-    context.close()
-
-
-def test_wrong_parameters_in_the_address_are_ignored(server: str, page: Page) -> None:
-    page.goto(f"{server}/results?table=table9")
-    expect(page.get_by_text(plain(view.table2_answer(load_table2()[1])))).to_be_visible()

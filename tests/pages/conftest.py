@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
@@ -15,6 +16,34 @@ from tests.experiments.small_pair import make_pair
 
 APP = Path(__file__).parents[2] / "app.py"
 OpenPage = Callable[..., AppTest]
+
+
+def protos(app: AppTest, kind: str) -> list[Any]:
+    """What a run sent to the browser of a kind of element, from top to bottom."""
+    found, waiting = [], [app._tree]
+    while waiting:
+        node = waiting.pop(0)
+        if getattr(node, "type", "") == kind:
+            found.append(node.proto)
+        waiting[:0] = getattr(node, "children", {}).values()
+    return found
+
+
+def everything(app: AppTest) -> str:
+    """All that a run sent to the browser, as one text."""
+    parts, waiting = [], [app._tree]
+    while waiting:
+        node = waiting.pop()
+        parts.append(str(getattr(node, "proto", "")))
+        waiting += getattr(node, "children", {}).values()
+    return "\n".join(parts)
+
+
+def press(app: AppTest, label: str) -> None:
+    """Click a button by what is written on it."""
+    (button, *_) = (button for button in app.button if button.label == label)
+    button.click().run(timeout=300)
+    assert not app.exception
 
 
 @pytest.fixture

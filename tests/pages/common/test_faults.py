@@ -8,23 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.common import networks
-from tests.pages.conftest import OpenPage
+from tests.pages.conftest import OpenPage, everything
 from xdnn_core.models.zoo import load_model
-
-
-def _everything(app: AppTest) -> str:
-    """All that a run sent to the browser."""
-    parts, waiting = [], [app._tree]
-    while waiting:
-        node = waiting.pop()
-        parts.append(str(getattr(node, "proto", "")))
-        waiting += getattr(node, "children", {}).values()
-    return "\n".join(parts)
 
 
 def _says(app: AppTest, sentence: str, folder: Path) -> None:
     """The page says it, and no folder of this test."""
-    sent = _everything(app).replace("\\", "")
+    sent = everything(app).replace("\\", "")
     assert not app.exception
     assert sentence in sent
     assert str(folder) not in sent

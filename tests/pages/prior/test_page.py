@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -126,3 +127,20 @@ def test_a_row_that_is_no_run_is_named_and_can_be_deleted(page: AppTest, tmp_pat
     assert can_start(page)
     assert "left out" not in captions(page)
     assert list(RunStore(owner=ME).names().values()) == ["first run"]
+
+
+def test_no_network_is_one_sentence(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDNN_CACHE", str(Path(os.environ["XDNN_DATA"]) / "cache"))
+    monkeypatch.setenv("XDNN_NHANES_URL", "http://127.0.0.1:9/no-network")
+    page.query_params["cohort"] = "NHANES I"
+    page.run()
+    assert not page.exception
+    said = [element.value for element in (*page.error, *page.warning, *page.info)]
+    assert any("check the network connection" in text for text in said), said
+    assert "Try again" in labels(page)
+
+
+def test_what_is_this_explains_with_formula_and_source(page: AppTest) -> None:
+    assert can_start(page.run())
+    assert page.latex
+    assert any("Off is λ = 0" in text.value for text in page.markdown)

@@ -1,0 +1,81 @@
+"""The controls of Compare; every one of them is in the address, so that a view is a link."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.common.address import choice, switch
+from pages.common.terms import explain
+from pages.common.theme import Theme
+from xdnn_core.attribution.quadrature import RULES
+from xdnn_core.experiments.comparison import BASELINES, IntegrationSettings
+from xdnn_core.figures.panels import DisplaySettings
+
+_CALLS, _ERROR = "gradient calls", "estimated error"
+_TOLERANCES = {"5 %": 0.05, "2.5 %": 0.025, "1 %": 0.01}
+
+
+def choose_integration() -> IntegrationSettings:
+    """Draw rule, steps and baseline of Integrated Gradients."""
+    with st.popover("Integration", icon=":material/function:"):
+        until = st.segmented_control(
+            "Stop at", default=_CALLS, required=True, **choice("until", [_CALLS, _ERROR])
+        )
+        tolerance = None
+        if until == _ERROR:
+            chosen = st.segmented_control(
+                "Estimated error",
+                default="2.5 %",
+                required=True,
+                **choice("tolerance", list(_TOLERANCES)),
+            )
+            tolerance = _TOLERANCES[chosen]
+            steps = st.select_slider(
+                "Gradient calls at most",
+                value=512,
+                **choice("cap", [32, 64, 128, 256, 512, 1024]),
+            )
+        else:
+            steps = st.select_slider(
+                "Gradient calls", value=128, **choice("steps", [8, 16, 32, 64, 128, 256, 512])
+            )
+        rules = sorted(RULES, key=lambda rule: rule != IntegrationSettings.rule)
+        rule = st.selectbox("Rule", **choice("rule", rules))
+        baseline = st.selectbox("Baseline", **choice("baseline", BASELINES))
+        explain(
+            "gradient_calls", "estimated_error", "rule", "baseline",
+            label="What is this?", key="explain_integration",
+        )  # fmt: skip
+    return IntegrationSettings(rule, steps, baseline, tolerance)
+
+
+def choose_display(theme: Theme) -> DisplaySettings:
+    """Draw how attributions are to be drawn."""
+    # Required: a segmented control could otherwise be switched off altogether.
+    with st.popover("Display", icon=":material/palette:"):
+        picture = st.segmented_control(
+            "Picture",
+            default="heatmap",
+            required=True,
+            **choice("picture", ["heatmap", "overlay"]),
+        )
+        unit = st.segmented_control(
+            "Values",
+            default="relative to logit",
+            required=True,
+            **choice("values", ["relative to logit", "raw"]),
+        )
+        scale = st.segmented_control(
+            "Scale", default="shared", required=True, **choice("scale", ["shared", "per panel"])
+        )
+        if scale == "per panel":
+            st.caption("Panels with scales of their own are not comparable.")
+        blur = st.toggle("Light blur", value=True, **switch("blur"))
+        explain("scale", label="What is this?", key="explain_display")
+    return DisplaySettings(
+        on_image=picture == "overlay",
+        shared=scale == "shared",
+        relative=unit != "raw",
+        blur=blur,
+        theme=theme,
+    )

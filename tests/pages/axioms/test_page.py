@@ -1,0 +1,52 @@
+"""Axioms without a browser: what is asked for is tried, and said."""
+
+from __future__ import annotations
+
+import re
+
+from tests.pages.conftest import OpenPage, everything, press
+
+TRY = "Try the axioms"
+
+
+def test_trying_again_with_few_networks(open_page: OpenPage) -> None:
+    drawn = open_page("axioms", axiom_trials="3", axiom_seed="5")
+    assert "none of the 7 axioms for **X-Gradient**" in everything(drawn)
+    press(drawn, "Try every cell")
+    sent = everything(drawn)
+    assert "Tried just now: 3 random networks a cell, seed 5" in sent
+    assert "Refuted by 3 trials a cell" in sent
+    assert "X-Gradient, Completeness: not refuted, in 0 of 3\\" in sent
+    press(drawn, "Stored result")
+    assert "X-Gradient, Completeness: not refuted, in 0 of 200\\" in everything(drawn)
+
+
+def test_all_methods_on_the_same_networks_without_biases(open_page: OpenPage) -> None:
+    drawn = open_page("axioms")
+    assert "X-Gradient on networks without biases, the others on" in everything(drawn)
+    drawn.button_group(key="axiom_networks").set_value("for none").run(timeout=300)
+    sent = everything(drawn)
+    assert "where Input×Gradient and X-Gradient are one function" in sent
+    for axiom in ("Completeness", "Sensitivity (a)", "Nonnegative homogeneity"):
+        for method in (r"Input\\u00d7Gradient", "X-Gradient"):
+            assert f'\\"{method}, {axiom}: not refuted, in 0 of 200\\"' in sent
+    linked = open_page("axioms", axiom_networks="for none")
+    assert linked.button_group(key="axiom_networks").value == "for none"
+
+
+def test_one_network_and_one_photograph(open_page: OpenPage) -> None:
+    view = {"tried": "One network, one photograph", "axiom_steps": "2", "axiom_samples": "1"}
+    drawn = open_page("axioms", image="rooster", **view)
+    assert "Not tried yet on **AlexNet**" in everything(drawn)
+    press(drawn, TRY)
+    sent = everything(drawn)
+    assert "1 call: refuted are **Completeness** and **Nonnegative homogeneity**" in sent
+    assert "Counter-example" in sent
+    assert sent.count(r"\"verdict\"") == 4 * 7
+    assert next(b.disabled for b in drawn.button if b.label == TRY)
+    other = open_page("axioms", image="pigeon", **view)
+    assert "Not tried yet on **AlexNet**" in everything(other)
+    linked = open_page("axioms", image="rooster", cell="integrated_gradients.completeness", **view)
+    sent = everything(linked)
+    assert "Nearest to a violation" in sent
+    assert re.search(r"Allowed</span><span>[1-9][0-9]", sent), "what two calls may be off by"

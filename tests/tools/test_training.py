@@ -120,33 +120,30 @@ def test_fixed_convolutions_are_run_once_for_each_view(images: ImageSet) -> None
     assert seen == {False, True}
 
 
-def test_training_the_head_alone_resumes_and_leaves_the_convolutions(
-    images: ImageSet, tmp_path: Path
+HEAD_ALONE = replace(RECIPE, features_rate=0.0, crops=replace(TINY, smallest=1.0))
+
+
+@pytest.mark.parametrize("config", [RECIPE, HEAD_ALONE], ids=["whole network", "head alone"])
+def test_a_stopped_run_resumes_to_the_same_weights(
+    config: TrainConfig, images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(RECIPE, features_rate=0.0, crops=replace(TINY, smallest=1.0))
     whole = train(images, tmp_path / "whole", config)
     start = build_network(config, 3, make_features()).state_dict()
     for key, value in whole.items():
-        assert torch.equal(value, start[key]) == key.startswith("features"), key
-    assert_same(whole, train(images, tmp_path / "again", config))
-
-
-def test_a_killed_run_resumes_to_the_same_weights(
-    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train(images, tmp_path / "whole")
+        frozen = config is HEAD_ALONE and key.startswith("features")
+        assert torch.equal(value, start[key]) == frozen, key
     real = loop._train_epoch
 
-    def killed_in_the_last_epoch(*args: object) -> float:
+    def stopped_in_the_last_epoch(*args: object) -> float:
         if args[7] == TINY.epochs - 1:
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(loop, "_train_epoch", killed_in_the_last_epoch)
+    monkeypatch.setattr(loop, "_train_epoch", stopped_in_the_last_epoch)
     with pytest.raises(KeyboardInterrupt):
-        train(images, tmp_path / "broken")
+        train(images, tmp_path / "broken", config)
     monkeypatch.setattr(loop, "_train_epoch", real)
-    assert_same(whole, train(images, tmp_path / "broken"))
+    assert_same(whole, train(images, tmp_path / "broken", config))
 
 
 def test_another_recipe_does_not_continue_a_checkpoint(images: ImageSet, tmp_path: Path) -> None:

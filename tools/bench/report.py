@@ -73,7 +73,7 @@ def circumstances(device: torch.device, subject: str, repeats: int) -> tuple[str
 
 def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
     """Declare the options that these benchmarks share."""
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
     parser.add_argument(
         "--repeats", type=int, default=repeats, help=f"timed rounds (default: {repeats})"
     )

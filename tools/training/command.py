@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features-rate", type=float, help="of the convolutions, for a choice")
     parser.add_argument("--epochs", type=int, help="passes over the training set, for a quick try")
     parser.add_argument("--fp32", action="store_true", help="no bfloat16")
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
 
 
 def main(args: argparse.Namespace) -> int:

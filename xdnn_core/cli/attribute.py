@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--references",
         type=Path,
         nargs="+",
-        help="photographs for Expected Gradients; the gallery unless told",
+        help="photographs for Expected Gradients (default: the gallery)",
     )
     parser.add_argument(
         "--ledger", action="store_true",
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlay", action="store_true", help="over the grey photograph")
     parser.add_argument("--raw", action="store_true", help="draw logits, not per cent of the logit")
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the files")
 
 

@@ -17,15 +17,15 @@ from xdnn_core.models.zoo import load_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--data", required=True, help="image Parquet, or a folder of images")
-    parser.add_argument("--split", default="test", help="test unless told")
+    parser.add_argument("--split", default="test", help="(default: test)")
     parser.add_argument(
         "--model",
         nargs="+",
         default=["alexnet-caltech101", "xalexnet-caltech101"],
-        help="names of networks; the embedded pair unless told",
+        help="names of networks (default: the embedded pair)",
     )
     parser.add_argument("--batch", type=int, default=64, help="images a forward pass")
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -189,7 +189,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--batch", type=int, default=16, help="images a step (default: 16)")
     parser.add_argument("--repeats", type=int, default=5, help="timed rounds (default: 5)")
-    parser.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
     parser.add_argument(
         "--out", type=Path, default=Path("out/cost.parquet"),
         help="result, with a .json beside it (default: out/cost.parquet)",

@@ -84,17 +84,17 @@ def predict_block(
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise(found: ImageRun) -> Figure2:
+def summarise(run: ImageRun) -> Figure2:
     """Reduce predictions to the figure."""
     curves = []
-    for model in found.models:
-        own = found.rows[found.rows["network"] == model.name]
+    for model in run.models:
+        own = run.rows[run.rows["network"] == model.name]
         hits = (own["predicted"] == own["label"]).groupby(own["alpha"]).mean()
         table = own.pivot(index="image", columns="alpha", values="predicted")
         changed = table.ne(table[1.0], axis=0).any(axis=1)
         top1 = tuple(float(hits[alpha]) for alpha in ALPHAS)
         curves.append(AccuracyCurve(model.name, model.is_xdnn, top1, int(changed.sum())))
-    return Figure2(ALPHAS, tuple(curves), found.unreadable, found.provenance)
+    return Figure2(ALPHAS, tuple(curves), run.unreadable, run.provenance)
 
 
 def describe(figure: Figure2) -> str:

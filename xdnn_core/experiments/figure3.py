@@ -122,11 +122,11 @@ def _within(share: Callable[[float], None], position: int, parts: int) -> Callab
     return lambda done: share((position + done) / parts)
 
 
-def summarise(found: ImageRun) -> Figure3:
+def summarise(run: ImageRun) -> Figure3:
     """Reduce the rows of all images to mean and quartiles."""
-    rows = found.rows
+    rows = run.rows
     curves = []
-    for model in found.models:
+    for model in run.models:
         own = rows[rows["network"] == model.name]
         for method in own["method"].unique():
             errors = own[own["method"] == method].groupby("calls")["error"]
@@ -144,7 +144,7 @@ def summarise(found: ImageRun) -> Figure3:
                 )
             )
     spent = int(rows.groupby("network")["spent"].first().sum())
-    return Figure3(tuple(curves), spent, found.unreadable, found.provenance)
+    return Figure3(tuple(curves), spent, run.unreadable, run.provenance)
 
 
 def describe(figure: Figure3) -> str:

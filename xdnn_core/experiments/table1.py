@@ -158,7 +158,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--samples", type=int, default=samples, help=f"of Expected Gradients (default: {samples})"
     )
-    one.add_argument("--device", help="cpu or cuda; the best at hand unless told")
+    one.add_argument("--device", help="cpu or cuda (default: the best at hand)")
 
 
 def main(args: argparse.Namespace) -> int:

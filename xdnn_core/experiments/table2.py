@@ -35,7 +35,7 @@ from xdnn_core.metrics.distance import half_distance
 from xdnn_core.models.zoo import PretrainedModel
 
 EMBEDDED_PAIR: Final = RESULTS / "table2-embedded.parquet"
-_ATTRIBUTED: Final = 200  # images that are attributed unless told
+_ATTRIBUTED: Final = 200  # images that are attributed by default
 
 
 @full_float32()

@@ -67,14 +67,14 @@ class Table2:
     provenance: Provenance  # how it was made, and over how many images
 
 
-def summarise(found: ImageRun) -> Table2:
+def summarise(run: ImageRun) -> Table2:
     """Reduce the rows of all images to the table."""
     rows = [
-        found.rows[found.rows["network"] == model.name].sort_values("image", ignore_index=True)
-        for model in found.models
+        run.rows[run.rows["network"] == model.name].sort_values("image", ignore_index=True)
+        for model in run.models
     ]
-    networks = tuple(map(_summarise_one, found.models, rows))
-    return Table2(networks, _pairs(networks, rows), found.unreadable, found.provenance)
+    networks = tuple(map(_summarise_one, run.models, rows))
+    return Table2(networks, _pairs(networks, rows), run.unreadable, run.provenance)
 
 
 def _summarise_one(model: PretrainedModel, rows: pd.DataFrame) -> BiasCost:

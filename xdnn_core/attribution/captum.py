@@ -54,21 +54,11 @@ _GLOBAL_GENERATOR = threading.Lock()
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an attribution is from Captum's, in float64.
+    """How far an attribution is from Captum's, in float64."""
 
-    Attributes
-    ----------
-    largest_difference
-        max|A − C| / max|C| over all elements.
-    method
-        Name of the method compared.
-    seconds
-        Wall-clock time of both, seconds.
-    """
-
-    largest_difference: float
-    method: str
-    seconds: float
+    largest_difference: float  # max|A − C| / max|C| over all elements
+    method: str  # name of the method compared
+    seconds: float  # wall-clock time of both, seconds
 
 
 @full_float32()

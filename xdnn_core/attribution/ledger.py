@@ -34,25 +34,13 @@ NEGLIGIBLE = 1e-3
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What the biases of one layer put into the logit.
+    """What the biases of one layer put into the logit."""
 
-    Attributes
-    ----------
-    name
-        Path of the layer, or of the parameter that a composite module adds itself. A layer that
-        runs twice has two entries, the second named ``... (use 2)``.
-    kind
-        ``"convolution"``, ``"linear"``, ``"batch norm"`` or ``"parameter"``.
-    values
-        Σ b·∂F/∂b, (B,), signed, logits, float64.
-    map
-        The same at every position of the layer's own grid, Σ over channels of b_c·∂F/∂z_c,
-        (B, H, W), float64, which sums to `values`; None where the layer has no such grid.
-    """
-
-    name: str
-    kind: str
-    values: Tensor
+    name: str  # path of the layer, or of the parameter that a composite module adds itself
+    kind: str  # ``"convolution"``, ``"linear"``, ``"batch norm"`` or ``"parameter"``
+    values: Tensor  # Σ b·∂F/∂b, (B,), signed, logits, float64
+    # The same at every position of the layer's own grid, Σ over channels of b_c·∂F/∂z_c, (B, H,
+    # W), float64, which sums to `values`; None where the layer has no such grid.
     map: Tensor | None
 
 

@@ -12,22 +12,13 @@ from xdnn_core.errors import UserError
 
 @dataclass(frozen=True)
 class Begun:
-    """What the points of an integral are worth to a finer one by the same rule.
+    """What the points of an integral are worth to a finer one by the same rule."""
 
-    Attributes
-    ----------
-    rule, steps
-        Of the finer integral.
-    points
-        Its points that were evaluated, (n,).
-    sums
-        Σ w_i ∇F(x' + t_i (x − x')) over them, by its weights and by those of its half rule,
-        (2, B, ...).
-    """
-
-    rule: str
-    steps: int
-    points: Tensor
+    rule: str  # of the finer integral
+    steps: int  # of the finer integral
+    points: Tensor  # its points that were evaluated, (n,)
+    # Σ w_i ∇F(x' + t_i (x − x')) over them, by its weights and by those of its half rule, (2, B,
+    # ...).
     sums: Tensor
 
 
@@ -78,19 +69,7 @@ class Attribution:
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:
-    """Return |Σ values − (F(x) − F(x'))| / |F(x) − F(x')| for every input.
-
-    Parameters
-    ----------
-    values
-        Attributions, (B, ...).
-    outputs, baseline_outputs
-        F(x) and F(x'), (B,).
-
-    Returns
-    -------
-    Tensor
-        (B,), relative; 0 where both sides are 0, infinite where only F(x) − F(x') is.
+    """Return |Σ values − (F(x) − F(x'))| / |F(x) − F(x')| for every input, (B,).
 
     Source: Sundararajan et al. 2017, Completeness.
     """

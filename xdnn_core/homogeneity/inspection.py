@@ -31,27 +31,15 @@ class NotHomogeneousError(UserError):
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """What one layer does to homogeneity.
+    """What one layer does to homogeneity."""
 
-    Attributes
-    ----------
-    name
-        Path of the layer in the network.
-    kind
-        Class of the layer.
-    is_homogeneous
-        The verdict: by what the layer is where that is known, else by the numbers.
-    reason
-        One phrase that says why.
-    max_relative_error
-        Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over α, in float64, at what the layer received for
-        the example; NaN of a bias that no layer holds.
-    """
-
-    name: str
-    kind: str
+    name: str  # path of the layer in the network
+    kind: str  # class of the layer
+    # By what the layer is where that is known, else by the numbers.
     is_homogeneous: bool
-    reason: str
+    reason: str  # one phrase that says why
+    # Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over α, in float64, at what the layer received for the
+    # example; NaN of a bias that no layer holds.
     max_relative_error: float
 
 
@@ -128,11 +116,6 @@ def require_homogeneous_layers(network: nn.Module, example: Tensor) -> None:
     """Raise if a layer that the example reaches is of a kind known to break homogeneity.
 
     The layers are read; the network is run, on the example, only where one breaks.
-
-    Raises
-    ------
-    NotHomogeneousError
-        Naming the first layer that breaks F(αx) = αF(x).
     """
     broken = [
         (name, module, verdict[1])

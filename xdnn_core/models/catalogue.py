@@ -161,13 +161,7 @@ def _remote_card(remote: RemoteModel) -> ModelCard:
 
 
 def find_remote(name: str) -> RemoteModel:
-    """The catalogue entry of a downloadable model.
-
-    Raises
-    ------
-    ValueError
-        If there is no model of this name.
-    """
+    """The catalogue entry of a downloadable model."""
     for remote in REMOTE:
         if remote.weights.name == name:
             return remote

@@ -123,13 +123,7 @@ def run_sweep(
 def plan_cells(
     methods: Iterable[str | PriorMethod], strengths: Sequence[float], replicates: int, block: int
 ) -> list[Cell]:
-    """The blocks of a sweep in the order they are trained.
-
-    Raises
-    ------
-    UserError
-        If there are no methods, strengths or replicates, or a strength is not positive.
-    """
+    """The blocks of a sweep in the order they are trained."""
     chosen = [parse_method(method) for method in methods]
     if not chosen or replicates < 1 or block < 1:
         raise UserError("Give at least one method and one replicate.")

@@ -20,30 +20,14 @@ class CohortError(UserError):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the feature matrix.
+    """One column of the feature matrix."""
 
-    Attributes
-    ----------
-    name
-        Unique; ``"education=3"`` for one level of a categorical column.
-    title
-        Readable name: ``"Education: high school"``.
-    source
-        The column of the file it comes from.
-    kind
-        ``"numeric"``, ``"binary"`` (0 or 1), or ``"category"`` (one level, 0 or 1).
-    unit
-        Of the values, empty where there is none.
-    description
-        One sentence.
-    """
-
-    name: str
-    title: str
-    source: str
-    kind: Kind
-    unit: str = ""
-    description: str = ""
+    name: str  # unique; ``"education=3"`` for one level of a categorical column
+    title: str  # readable name: ``"Education: high school"``
+    source: str  # the column of the file it comes from
+    kind: Kind  # ``"numeric"``, ``"binary"`` (0 or 1), or ``"category"`` (one level, 0 or 1)
+    unit: str = ""  # of the values, empty where there is none
+    description: str = ""  # one sentence
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,16 @@ class RaySweep:
         Wall-clock time of all of it.
     route
         "sweep", or "scaling": one gradient, everything else by F(αx) = αF(x).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
+    >>> x = torch.ones(1, 3, 2, 2)
+    >>> from xdnn_core import ray_sweep
+    >>> ray_sweep(network, x, 0, cells=8).integrated.shape  # one map a contrast
+    torch.Size([31, 2, 2])
     """
 
     stops: Tensor
@@ -191,11 +201,21 @@ def ray_sweep(
     ------
     NotHomogeneousError
         If the route is "scaling" and the network is not homogeneous.
-    ValueError
+    UserError
         If the inputs are not one finite image, the target is out of range, or cells, stops or
         the route are not allowed; and for a network as `gradient` refuses it.
 
-    Source: Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Equation 4.
+    References
+    ----------
+    Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Equation 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
+    >>> ray_sweep(network, torch.ones(1, 3, 2, 2), 0, cells=8).route
+    'scaling'
     """
     x, chosen = begin(network, inputs, target)
     if inputs.ndim != 4 or len(inputs) != 1:

@@ -62,6 +62,17 @@ class Ledger:
         F(x), (B,), float64.
     baseline_outputs
         F(0), (B,): the logit of the mean image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> from xdnn_core import bias_attribution
+    >>> bias_attribution(network, x).outputs
+    tensor([-1.], dtype=torch.float64)
     """
 
     pixels: Tensor
@@ -142,10 +153,24 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
 
     Raises
     ------
-    ValueError
+    UserError
         As `gradient`.
 
-    Source: Srinivas and Fleuret 2019, Section 3.
+    References
+    ----------
+    Srinivas and Fleuret 2019, Section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=True)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> network.bias.data = torch.tensor([0.5])
+    >>> ledger = bias_attribution(network, x)
+    >>> ledger.pixels, [float(entry.values) for entry in ledger.layers]
+    (tensor([-1.], dtype=torch.float64), [0.5])
     """
     x, classes = begin(network, inputs, target)
     check_repeatable(network, x)

@@ -53,6 +53,18 @@ class Attribution:
         Integrated Gradients: points of the integral that was taken. None elsewhere.
     begun
         Integrated Gradients with `finer`: where the finer integral goes on. None elsewhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> from xdnn_core import gradient
+    >>> found = gradient(network, x)
+    >>> found.outputs, found.gradient_calls
+    (tensor([-1.]), 1)
     """
 
     values: Tensor
@@ -94,11 +106,19 @@ def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
 
     Raises
     ------
-    ValueError
+    UserError
         If the shapes differ.
 
-    Source: after Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
+    References
+    ----------
+    After Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
     so is ruled by the elements where R is near 0; here it is a ratio of sums, image by image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> relative_l1(torch.tensor([[1.0, 1.0]]), torch.tensor([[2.0, 2.0]]))
+    tensor([0.5000])
     """
     if attribution.shape != reference.shape:
         raise UserError(

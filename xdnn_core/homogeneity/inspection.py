@@ -26,7 +26,17 @@ TOLERANCE = 1e-6  # of float64; one ReLU gate flipped by rounding costs far less
 
 
 class NotHomogeneousError(UserError):
-    """The network does not satisfy F(αx) = αF(x), so X-Gradient is not Integrated Gradients."""
+    """The network does not satisfy F(αx) = αF(x), so X-Gradient is not Integrated Gradients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from xdnn_core import x_gradient
+    >>> x_gradient(torch.nn.Linear(2, 1), torch.ones(1, 2))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xdnn_core.homogeneity.inspection.NotHomogeneousError: ...
+    """
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,16 @@ class HomogeneityReport:
         Modules that were not called for the example, and so are not judged: an auxiliary head, a
         softmax that only predict() uses. What forward() does with their weights itself, the check
         of the whole network sees.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 1, bias=False))
+    >>> network = network.eval()
+    >>> from xdnn_core import inspect_homogeneity
+    >>> len(inspect_homogeneity(network, torch.ones(1, 2)).layers)
+    3
     """
 
     is_homogeneous: bool
@@ -94,8 +114,17 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
 
     Raises
     ------
-    ValueError
+    UserError
         If the network is in training mode (dropout and batch statistics change every call).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 1, bias=False))
+    >>> network = network.eval()
+    >>> inspect_homogeneity(network, torch.ones(1, 2)).is_homogeneous
+    True
     """
     if network.training:
         raise UserError("The network is in training mode; call .eval() on it first.")

@@ -56,6 +56,11 @@ class LiveConfig:
     ------
     UserError
         If a value is out of its range; says which range.
+
+    Examples
+    --------
+    >>> LiveConfig(replicates=4).replicates
+    4
     """
 
     methods: tuple[PriorMethod, ...] = (PriorMethod("none"), PriorMethod("x_gradient"))
@@ -236,6 +241,20 @@ class Snapshot:
         ROC-AUC of this cohort was first revealed, in this run or in one before it.
     place
         What computes, in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import LiveConfig, LiveTrainer
+    >>> trainer = LiveTrainer(cohort, LiveConfig(replicates=2, epochs=1), "cpu")
+    >>> trainer.snapshot().state
+    'ready'
+    >>> trainer.stop()
     """
 
     version: int

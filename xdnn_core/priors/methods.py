@@ -68,6 +68,11 @@ class PriorMethod:
     ------
     UserError
         If the name is unknown, or the samples do not fit the method.
+
+    Examples
+    --------
+    >>> PriorMethod("expected_gradients", 8).key
+    'expected_gradients:8'
     """
 
     name: str

@@ -87,6 +87,19 @@ def run_sweep(
     UserError
         If nothing is asked for, the folder belongs to another sweep, a method is unknown or the
         cohort too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import SweepConfig
+    >>> config = SweepConfig(hidden=(4,), epochs=2)
+    >>> len(run_sweep(cohort, ["x_gradient"], [1.0], 2, config=config, device="cpu"))
+    2
     """
     config = config or SweepConfig()
     chosen = resolve_device(device)
@@ -163,6 +176,20 @@ def choose_strengths(results: pd.DataFrame) -> dict[str, float]:
     dict
         Method key ("x_gradient", "expected_gradients:8") to the λ with the highest mean
         validation ROC-AUC, the smaller of equals; NaN where no replicate counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import SweepConfig, run_sweep
+    >>> config = SweepConfig(hidden=(4,), epochs=2)
+    >>> results = run_sweep(cohort, ["x_gradient"], [1.0], 2, config=config, device="cpu")
+    >>> choose_strengths(results)
+    {'x_gradient': 1.0}
     """
     chosen: dict[str, float] = {}
     for (name, samples), rows in results.groupby(["method", "samples"]):

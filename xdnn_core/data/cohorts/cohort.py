@@ -15,7 +15,17 @@ Kind = Literal["numeric", "binary", "category"]
 
 
 class CohortError(UserError):
-    """A cohort that cannot be used; the message says what to do."""
+    """A cohort that cannot be used; the message says what to do.
+
+    Examples
+    --------
+    >>> import io
+    >>> from xdnn_core import load_cohort
+    >>> load_cohort(io.BytesIO(b""))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xdnn_core.data.cohorts.cohort.CohortError: ...
+    """
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,17 @@ class Cohort:
         What else was done to the data, a sentence each.
     citation
         Where the data are from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> cohort.features.shape
+    (100, 1)
     """
 
     name: str

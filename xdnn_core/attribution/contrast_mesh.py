@@ -90,3 +90,13 @@ def _increments(points: Tensor, ends: Tensor) -> Tensor:
     edges = torch.cat([ends[:1], middles, ends[-1:]])  # (n + 1,)
     reached = edges.clamp(max=ends[:, None])  # (S, n + 1): what lies below each stop
     return reached.diff(dim=1).diff(dim=0)  # cells below each stop, then between stops
+
+
+def top_class(logits: Tensor, stops: Tensor) -> Tensor:
+    """Class with the largest logit of every row (S, K); in a tie that of α = 1 where it is in it.
+
+    Without biases all logits are 0 at α = 0, which is no other prediction.
+    """
+    highest, best = logits.max(dim=1)
+    at_one = best[position_of_one(stops)]
+    return torch.where(logits[:, at_one] == highest, at_one, best)

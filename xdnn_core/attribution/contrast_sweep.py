@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from xdnn_core.attribution.contrast_mesh import RayMesh, position_of_one, ray_mesh
+from xdnn_core.attribution.contrast_mesh import RayMesh, position_of_one, ray_mesh, top_class
 from xdnn_core.attribution.contrast_sums import PrefixSums
 from xdnn_core.attribution.gate import check_repeatable, require_layers
 from xdnn_core.attribution.gradients import x_gradient
@@ -78,9 +78,8 @@ class RaySweep:
     >>> import torch
     >>> from torch import nn
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
-    >>> x = torch.ones(1, 3, 2, 2)
     >>> from xdnn_core import ray_sweep
-    >>> ray_sweep(network, x, 0, cells=8).integrated.shape  # one map a contrast
+    >>> ray_sweep(network, torch.ones(1, 3, 2, 2), 0, cells=8).integrated.shape
     torch.Size([31, 2, 2])
     """
 
@@ -260,7 +259,7 @@ def _by_scaling(
         fast=maps,
         logits=logits,
         target=target or 0,
-        top_class=_top_class(logits, mesh.stops),
+        top_class=top_class(logits, mesh.stops),
         estimated_error=torch.zeros_like(stops),
         completeness_gap=found.completeness_gap.cpu() * (mesh.stops > 0),
         points=mesh.stops[1:],
@@ -308,7 +307,7 @@ def _by_sweep(
         fast=prefixes.fast.cpu(),
         logits=at_stops,
         target=target or 0,
-        top_class=_top_class(at_stops, stops),
+        top_class=top_class(at_stops, stops),
         estimated_error=prefixes.change.cpu(),
         completeness_gap=completeness_gap(integrated.double(), rise, rise[:1].expand_as(rise)),
         points=mesh.points,
@@ -318,13 +317,3 @@ def _by_sweep(
         seconds=time.perf_counter() - began,
         route="sweep",
     )
-
-
-def _top_class(logits: Tensor, stops: Tensor) -> Tensor:
-    """Class with the largest logit of every row (S, K); in a tie that of α = 1 where it is in it.
-
-    Without biases all logits are 0 at α = 0, which is no other prediction.
-    """
-    highest, best = logits.max(dim=1)
-    at_one = best[position_of_one(stops)]
-    return torch.where(logits[:, at_one] == highest, at_one, best)

@@ -17,17 +17,7 @@ _GPU_FREE_SHARE = 0.5
 
 
 def default_device() -> torch.device:
-    """Return what ``XDNN_DEVICE`` names, else CUDA when a GPU is usable, else the CPU.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    UserError
-        If ``XDNN_DEVICE`` names a device this machine does not have.
-    """
+    """Return what ``XDNN_DEVICE`` names, else CUDA when a GPU is usable, else the CPU."""
     named = os.environ.get("XDNN_DEVICE")
     if not named:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -38,22 +28,7 @@ def default_device() -> torch.device:
 
 
 def resolve_device(device: torch.device | str | None) -> torch.device:
-    """Turn a user's choice of device into a usable one.
-
-    Parameters
-    ----------
-    device
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, a ``torch.device``, or None for `default_device`.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    UserError
-        If the device is unknown or not present.
-    """
+    """Turn a user's choice of device into a usable one."""
     if device is None:
         return default_device()
     try:
@@ -76,19 +51,7 @@ def device_title(device: torch.device) -> str:
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that one attribution may hold in activations on this device.
-
-    Parameters
-    ----------
-    device
-        Where the attribution runs.
-
-    Returns
-    -------
-    int
-        Half of the free memory of a GPU; on the CPU 2 GiB, or a quarter of what is available
-        when that is less.
-    """
+    """Bytes that one attribution may hold in activations on this device."""
     if device.type == "cuda":
         return int(free_memory(device) * _GPU_FREE_SHARE)
     return min(_CPU_BUDGET_BYTES, free_memory(device) // 4)

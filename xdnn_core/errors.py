@@ -8,4 +8,12 @@ class UserError(ValueError):
 
     Commands print it and pages show it; every other exception is a mistake of ours and is
     left to be seen.
+
+    Examples
+    --------
+    >>> from xdnn_core import load_model
+    >>> load_model("nothing")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xdnn_core.errors.UserError: ...
     """

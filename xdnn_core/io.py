@@ -37,22 +37,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def claim_folder(folder: Path, note: Mapping[str, Any], file_name: str) -> None:
-    """Note what a folder's files are of, or check that they are of the same.
-
-    Parameters
-    ----------
-    folder
-        Made if it is not there.
-    note
-        What its files are of; plain values.
-    file_name
-        Of the note.
-
-    Raises
-    ------
-    UserError
-        If they are of something else.
-    """
+    """Note what a folder's files are of, or check that they are of the same."""
     file = folder / file_name
     mine = json.loads(json.dumps(note))
     if file.is_file():

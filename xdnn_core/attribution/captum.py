@@ -54,21 +54,11 @@ _GLOBAL_GENERATOR = threading.Lock()
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an attribution is from Captum's, in float64.
+    """How far an attribution is from Captum's, in float64."""
 
-    Attributes
-    ----------
-    largest_difference
-        max|A − C| / max|C| over all elements.
-    method
-        Name of the method compared.
-    seconds
-        Wall-clock time of both, seconds.
-    """
-
-    largest_difference: float
-    method: str
-    seconds: float
+    largest_difference: float  # max|A − C| / max|C| over all elements
+    method: str  # name of the method compared
+    seconds: float  # wall-clock time of both, seconds
 
 
 @full_float32()
@@ -114,8 +104,18 @@ def captum_attribution(
 
     Raises
     ------
-    ValueError
+    UserError
         As for our own methods, and for an unknown method.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> captum_attribution("input_x_gradient", network, x).values
+    tensor([[ 2., -3.]])
     """
     if method not in METHODS:
         raise UserError(f"Method {method!r} is not known; choose one of {', '.join(METHODS)}.")
@@ -241,6 +241,16 @@ def compare_with_captum(
     Returns
     -------
     Agreement
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> compare_with_captum("input_x_gradient", network, x).largest_difference
+    0.0
     """
     began = time.perf_counter()
     double = copy.deepcopy(network).double()

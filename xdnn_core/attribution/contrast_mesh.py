@@ -21,28 +21,13 @@ from xdnn_core.errors import UserError
 
 @dataclass(frozen=True)
 class RayMesh:
-    """Points on the ray and their weights, float64.
+    """Points on the ray and their weights, float64."""
 
-    Attributes
-    ----------
-    points
-        t > 0, ascending, (n,). Zero is none of them: there every ReLU of a network without biases
-        stands on its kink, and the gradient is a convention.
-    stops
-        (S,), the first is 0.
-    stop_points
-        Position among the points of every stop but 0, (S − 1,).
-    increments
-        Weights of the integral from each stop to the next, (S − 1, n).
-    coarse_increments
-        The same by every other point, (S − 1, n).
-    """
-
-    points: Tensor
-    stops: Tensor
-    stop_points: Tensor
-    increments: Tensor
-    coarse_increments: Tensor
+    points: Tensor  # t > 0, ascending, (n,)
+    stops: Tensor  # (S,), the first is 0
+    stop_points: Tensor  # position among the points of every stop but 0, (S − 1,)
+    increments: Tensor  # weights of the integral from each stop to the next, (S − 1, n)
+    coarse_increments: Tensor  # the same by every other point, (S − 1, n)
 
     def stops_in(self, first: int, count: int) -> Tensor:
         """Which of `stop_points` lie among `count` points from `first` on."""
@@ -60,25 +45,7 @@ def position_of_one(stops: Tensor) -> int:
 
 
 def ray_mesh(cells: int, stops: Sequence[float]) -> RayMesh:
-    """Lay the mesh.
-
-    Parameters
-    ----------
-    cells
-        Points up to t = 1, shared out so that they lie like (i/n)^1.5; between two stops at
-        least one. Beyond 1 they go on as densely.
-    stops
-        Contrasts from 0, ascending, 1 among them.
-
-    Returns
-    -------
-    RayMesh
-
-    Raises
-    ------
-    ValueError
-        If there are no cells, or the stops are not as said.
-    """
+    """Lay the mesh."""
     if cells < 1:
         raise UserError(f"cells is {cells}; give 1 or more.")
     _check_stops(stops)
@@ -123,3 +90,13 @@ def _increments(points: Tensor, ends: Tensor) -> Tensor:
     edges = torch.cat([ends[:1], middles, ends[-1:]])  # (n + 1,)
     reached = edges.clamp(max=ends[:, None])  # (S, n + 1): what lies below each stop
     return reached.diff(dim=1).diff(dim=0)  # cells below each stop, then between stops
+
+
+def top_class(logits: Tensor, stops: Tensor) -> Tensor:
+    """Class with the largest logit of every row (S, K); in a tie that of α = 1 where it is in it.
+
+    Without biases all logits are 0 at α = 0, which is no other prediction.
+    """
+    highest, best = logits.max(dim=1)
+    at_one = best[position_of_one(stops)]
+    return torch.where(logits[:, at_one] == highest, at_one, best)

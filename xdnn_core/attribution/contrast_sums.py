@@ -11,25 +11,7 @@ from xdnn_core.attribution.result import relative_l1
 
 
 class PrefixSums:
-    """Sums of gradients up to every stop, carried back to the input one after the other.
-
-    Parameters
-    ----------
-    path
-        From `straight_path`, of one input with the zero baseline.
-    x
-        That input, (1, C, H, W).
-    mesh
-        Points and stops.
-
-    Attributes
-    ----------
-    integrated, fast
-        Integrated Gradients and Input×Gradient of αx, channels summed, (S, H, W); 0 where the
-        walk has not come yet.
-    change
-        Relative L1 distance of the integral to that by every other point, (S,).
-    """
+    """Sums of gradients up to every stop, carried back to the input one after the other."""
 
     def __init__(self, path: Path, x: Tensor, mesh: RayMesh) -> None:
         self._path, self._x, self._mesh = path, x, mesh

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from xdnn_core.attribution.contrast_mesh import RayMesh, position_of_one, ray_mesh
+from xdnn_core.attribution.contrast_mesh import RayMesh, position_of_one, ray_mesh, top_class
 from xdnn_core.attribution.contrast_sums import PrefixSums
 from xdnn_core.attribution.gate import check_repeatable, require_layers
 from xdnn_core.attribution.gradients import x_gradient
@@ -72,6 +72,15 @@ class RaySweep:
         Wall-clock time of all of it.
     route
         "sweep", or "scaling": one gradient, everything else by F(αx) = αF(x).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
+    >>> from xdnn_core import ray_sweep
+    >>> ray_sweep(network, torch.ones(1, 3, 2, 2), 0, cells=8).integrated.shape
+    torch.Size([31, 2, 2])
     """
 
     stops: Tensor
@@ -191,11 +200,21 @@ def ray_sweep(
     ------
     NotHomogeneousError
         If the route is "scaling" and the network is not homogeneous.
-    ValueError
+    UserError
         If the inputs are not one finite image, the target is out of range, or cells, stops or
         the route are not allowed; and for a network as `gradient` refuses it.
 
-    Source: Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Equation 4.
+    References
+    ----------
+    Sundararajan et al. 2017, Equation 1; Hesse et al. 2021, Equation 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
+    >>> ray_sweep(network, torch.ones(1, 3, 2, 2), 0, cells=8).route
+    'scaling'
     """
     x, chosen = begin(network, inputs, target)
     if inputs.ndim != 4 or len(inputs) != 1:
@@ -240,7 +259,7 @@ def _by_scaling(
         fast=maps,
         logits=logits,
         target=target or 0,
-        top_class=_top_class(logits, mesh.stops),
+        top_class=top_class(logits, mesh.stops),
         estimated_error=torch.zeros_like(stops),
         completeness_gap=found.completeness_gap.cpu() * (mesh.stops > 0),
         points=mesh.stops[1:],
@@ -288,7 +307,7 @@ def _by_sweep(
         fast=prefixes.fast.cpu(),
         logits=at_stops,
         target=target or 0,
-        top_class=_top_class(at_stops, stops),
+        top_class=top_class(at_stops, stops),
         estimated_error=prefixes.change.cpu(),
         completeness_gap=completeness_gap(integrated.double(), rise, rise[:1].expand_as(rise)),
         points=mesh.points,
@@ -298,13 +317,3 @@ def _by_sweep(
         seconds=time.perf_counter() - began,
         route="sweep",
     )
-
-
-def _top_class(logits: Tensor, stops: Tensor) -> Tensor:
-    """Class with the largest logit of every row (S, K); in a tie that of α = 1 where it is in it.
-
-    Without biases all logits are 0 at α = 0, which is no other prediction.
-    """
-    highest, best = logits.max(dim=1)
-    at_one = best[position_of_one(stops)]
-    return torch.where(logits[:, at_one] == highest, at_one, best)

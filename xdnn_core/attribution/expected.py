@@ -89,11 +89,23 @@ def expected_gradients(
 
     Raises
     ------
-    ValueError
+    UserError
         If inputs or references are not finite or do not match, or the target is out of range; and
         for a network as `gradient` refuses it.
 
-    Source: Erion et al. 2021, Equation 2.
+    References
+    ----------
+    Erion et al. 2021, Equation 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> expected_gradients(network, x, references=torch.zeros(1, 2)).values.round(decimals=3)
+    tensor([[ 2., -3.]])
     """
     x, classes = begin(network, inputs, target)
     check_inputs(references, "references")

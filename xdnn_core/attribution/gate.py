@@ -55,11 +55,6 @@ def check_repeatable(network: nn.Module, inputs: Tensor) -> None:
 
     It costs two forward passes, once a network and shape. `check_network` names layers that draw at
     random; this finds what no layer shows.
-
-    Raises
-    ------
-    ValueError
-        If two passes differ, or the network overwrites its input.
     """
 
     def twice() -> None:
@@ -101,22 +96,7 @@ def require_layers(network: nn.Module, inputs: Tensor, check: Check) -> None:
 def require_scaling(
     network: nn.Module, x: Tensor, outputs: Tensor, slope: Tensor, target: Classes, check: Check
 ) -> None:
-    """Raise unless Euler's sum holds, always, and the scaling with it, as often as `check` says.
-
-    Parameters
-    ----------
-    network, x, target
-        As for `x_gradient`.
-    outputs, slope
-        All outputs at x, (B, classes) or (B,), and ∂F/∂x, (B, ...).
-    check
-        "once" or "full".
-
-    Raises
-    ------
-    NotHomogeneousError
-        With the number that shows it, and the layer where one can be found.
-    """
+    """Raise unless Euler's sum holds, always, and the scaling with it, as often as `check` says."""
     broken = _euler_break(x, select_target(outputs, target), slope)
     if broken is not None:
         _refuse(network, x, outputs, broken)
@@ -138,11 +118,6 @@ def require_homogeneous_while_trained(network: nn.Module, inputs: Tensor) -> Non
     counts, and a frozen one does not. Dropout is of no account: for one draw of the elements it
     drops, F(αx) = αF(x) holds. The check is made once a network and shape, and again when a layer
     is exchanged, frozen or released.
-
-    Raises
-    ------
-    NotHomogeneousError
-        As `require_layers` and `require_scaling`.
     """
     key = ("while trained", *kind_of(inputs))
     once(network, key, structure(network), lambda: _check_moved(network, inputs))

@@ -48,10 +48,20 @@ def gradient(network: nn.Module, inputs: Tensor, target: Target = None) -> Attri
 
     Raises
     ------
-    ValueError
+    UserError
         If the inputs are not finite, the target is out of range, the network returns anything but
         one tensor of logits, or it draws at random or uses batch statistics, as dropout and batch
         normalisation do in training mode.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> gradient(network, x).values
+    tensor([[ 2., -1.]])
     """
     return _by_one_gradient(network, inputs, target, "gradient")
 
@@ -62,6 +72,16 @@ def input_x_gradient(network: nn.Module, inputs: Tensor, target: Target = None) 
     A caller's autocast, TF32 and inference mode are switched off inside.
     Parameters, returns and errors are those of `gradient`. It equals Integrated Gradients with
     the zero baseline only where F(αx) = αF(x); see `x_gradient`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> input_x_gradient(network, x).values
+    tensor([[ 2., -3.]])
     """
     return _by_one_gradient(network, inputs, target, "input_x_gradient")
 
@@ -88,10 +108,22 @@ def x_gradient(
         If a layer that the inputs reach breaks F(αx) = αF(x), or if Σ x·∂F/∂x is not F(x) (Euler's
         theorem), F(0) not 0, F(x/2) not F(x)/2 or the gradient at x/2 not that at x, which catch
         what no layer shows.
-    ValueError
+    UserError
         As for `gradient`.
 
-    Source: Hesse et al. 2021, Equation 4.
+    References
+    ----------
+    Hesse et al. 2021, Equation 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> x_gradient(network, x).values
+    tensor([[ 2., -3.]])
     """
     check_choice(check)
     return _by_one_gradient(network, inputs, target, "x_gradient", check)

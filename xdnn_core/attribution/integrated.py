@@ -18,7 +18,7 @@ from xdnn_core.attribution.path import (
     path_gradient_sums,
     straight_path,
 )
-from xdnn_core.attribution.quadrature import cell_weights, combine, doubled_steps, quadrature
+from xdnn_core.attribution.quadrature import combine, doubled_steps, half_rule, quadrature
 from xdnn_core.attribution.result import (
     Attribution,
     Begun,
@@ -95,12 +95,24 @@ def integrated_gradients(
 
     Raises
     ------
-    ValueError
+    UserError
         If inputs or baseline are not finite, the shapes do not match, the target is out of
         range, or the rule, the number of steps, the tolerance or its cap is not allowed, or what
         was begun is another integral; and for a network as `gradient` refuses it.
 
-    Source: Sundararajan et al. 2017, Equation 1.
+    References
+    ----------
+    Sundararajan et al. 2017, Equation 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> integrated_gradients(network, x, steps=4).values.round(decimals=3)
+    tensor([[ 2., -3.]])
     """
     if tolerance is not None and (finer or begun):
         raise UserError(
@@ -242,7 +254,7 @@ def _doublings(rule: str, tolerance: float, max_steps: int) -> list[tuple[Tensor
 def _with_half(rule: str, steps: int) -> list[tuple[Tensor, Tensor]]:
     """Points and weights of a rule, and of its half rule on the same points."""
     points, weights = quadrature(rule, steps)
-    return [(points, weights), (points, _half_rule(rule, points, weights))]
+    return [(points, weights), (points, half_rule(rule, points, weights))]
 
 
 def _checked(begun: Begun | None, rule: str, steps: int, difference: Tensor) -> Begun:
@@ -254,24 +266,6 @@ def _checked(begun: Begun | None, rule: str, steps: int, difference: Tensor) -> 
             f"what integrated_gradients(…, finer={steps}) returned for them."
         )
     return begun
-
-
-def _half_rule(rule: str, points: Tensor, weights: Tensor) -> Tensor:
-    """Weights of a rule with half the points, (n,).
-
-    Every other graded point makes the graded rule of half the size. Of other rules one of each
-    pair is taken, alternately the outer and the inner: taking always the first would lean to the
-    left and measure that lean instead of the rule's error.
-    """
-    half = torch.zeros_like(weights)
-    if rule == "graded":
-        kept = torch.arange(len(points) - 1, -1, -2).flip(0)
-        half[kept] = cell_weights(points[kept])
-        return half
-    position = torch.arange(len(weights)) % 4
-    kept = (position == 0) | (position == 3)
-    half[kept] = weights[kept] / weights[kept].sum()
-    return half
 
 
 def baseline_like(inputs: Tensor, baseline: Tensor | None) -> Tensor:
@@ -303,6 +297,12 @@ def blurred_baseline(inputs: Tensor, sigma: float = 20.0) -> Tensor:
     -------
     Tensor
         (B, C, H, W), same dtype and device.
+
+    Examples
+    --------
+    >>> import torch
+    >>> blurred_baseline(torch.ones(1, 1, 2, 2), sigma=1.0).shape
+    torch.Size([1, 1, 2, 2])
     """
     array = inputs.detach().cpu().numpy()
     blurred = gaussian_filter(array, sigma=(0, 0, sigma, sigma), mode="nearest")

@@ -34,25 +34,13 @@ NEGLIGIBLE = 1e-3
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What the biases of one layer put into the logit.
+    """What the biases of one layer put into the logit."""
 
-    Attributes
-    ----------
-    name
-        Path of the layer, or of the parameter that a composite module adds itself. A layer that
-        runs twice has two entries, the second named ``... (use 2)``.
-    kind
-        ``"convolution"``, ``"linear"``, ``"batch norm"`` or ``"parameter"``.
-    values
-        Σ b·∂F/∂b, (B,), signed, logits, float64.
-    map
-        The same at every position of the layer's own grid, Σ over channels of b_c·∂F/∂z_c,
-        (B, H, W), float64, which sums to `values`; None where the layer has no such grid.
-    """
-
-    name: str
-    kind: str
-    values: Tensor
+    name: str  # path of the layer, or of the parameter that a composite module adds itself
+    kind: str  # ``"convolution"``, ``"linear"``, ``"batch norm"`` or ``"parameter"``
+    values: Tensor  # Σ b·∂F/∂b, (B,), signed, logits, float64
+    # The same at every position of the layer's own grid, Σ over channels of b_c·∂F/∂z_c, (B, H,
+    # W), float64, which sums to `values`; None where the layer has no such grid.
     map: Tensor | None
 
 
@@ -74,6 +62,17 @@ class Ledger:
         F(x), (B,), float64.
     baseline_outputs
         F(0), (B,): the logit of the mean image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> from xdnn_core import bias_attribution
+    >>> bias_attribution(network, x).outputs
+    tensor([-1.], dtype=torch.float64)
     """
 
     pixels: Tensor
@@ -154,10 +153,24 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
 
     Raises
     ------
-    ValueError
+    UserError
         As `gradient`.
 
-    Source: Srinivas and Fleuret 2019, Section 3.
+    References
+    ----------
+    Srinivas and Fleuret 2019, Section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=True)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> network.bias.data = torch.tensor([0.5])
+    >>> ledger = bias_attribution(network, x)
+    >>> ledger.pixels, [float(entry.values) for entry in ledger.layers]
+    (tensor([-1.], dtype=torch.float64), [0.5])
     """
     x, classes = begin(network, inputs, target)
     check_repeatable(network, x)

@@ -15,19 +15,7 @@ _FOUND: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[int, Any]]] = WeakKeyD
 
 
 def once(network: nn.Module, key: Hashable, state: int, check: Callable[[], T]) -> T:
-    """Return `check()`, or what it returned for this network, key and state before.
-
-    Parameters
-    ----------
-    network
-        Held weakly.
-    key
-        Which check, and of what inputs.
-    state
-        From `structure` or `values`; the check is made again when it differs.
-    check
-        Takes nothing. One that raises is made again by the next call.
-    """
+    """Return `check()`, or what it returned for this network, key and state before."""
     found = _FOUND.setdefault(network, {})
     if key not in found or found[key][0] != state:
         found[key] = state, check()

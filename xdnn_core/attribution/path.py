@@ -46,25 +46,14 @@ _CONVOLUTION_INPUT: dict[type[nn.Module], Callable[..., Tensor]] = {
 
 @dataclass(frozen=True)
 class Path:
-    """The straight path x' + t (x − x'), given where the network is entered.
+    """The straight path x' + t (x − x'), given where the network is entered."""
 
-    Attributes
-    ----------
-    start, direction
-        z' and δz at the point of entry, (B, ...).
-    network
-        What comes after the point of entry.
-    to_input
-        Carries gradients at the point of entry, (N, ...), back to the input, (N, ...).
-    hoisted
-        Whether the first convolution was taken out of the loop.
-    """
-
-    start: Tensor
-    direction: Tensor
-    network: Callable[[Tensor], Tensor]
+    start: Tensor  # z' at the point of entry, (B, ...)
+    direction: Tensor  # δz at the point of entry, (B, ...)
+    network: Callable[[Tensor], Tensor]  # what comes after the point of entry
+    # Carries gradients at the point of entry, (N, ...), back to the input, (N, ...).
     to_input: Callable[[Tensor], Tensor]
-    hoisted: bool
+    hoisted: bool  # whether the first convolution was taken out of the loop
 
 
 def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
@@ -72,13 +61,6 @@ def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
 
     That the network is its first convolution and what is said to come after it is not believed but
     tried, once a network and shape: a class may inherit the two and do more in forward().
-
-    Parameters
-    ----------
-    network
-        Maps (B, ...) to outputs.
-    inputs, baseline
-        x and x', (B, ...).
     """
     difference = inputs - baseline
     split = _split_first_convolution(network)
@@ -206,28 +188,7 @@ def path_gradient_sums(
     rows: int,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Return Σ_i w_ki ∇F(x' + t_i (x − x')) for K sets of weights.
-
-    Parameters
-    ----------
-    path
-        From `straight_path`.
-    target
-        Class index, one per input, or None.
-    points
-        t_i, (n,).
-    weights
-        w_ki, (K, n).
-    rows
-        Rows a gradient call, see `chunk_rows`.
-    progress
-        Called with (points done, n) after every chunk; may raise to cancel.
-
-    Returns
-    -------
-    Tensor
-        (K, B, ...), in the shape of the inputs.
-    """
+    """Return Σ_i w_ki ∇F(x' + t_i (x − x')) for K sets of weights, (K, B, ...)."""
     batch = len(path.start)
     slices = [slice(at, at + rows) for at in range(0, batch, rows)]
     parts = [
@@ -271,40 +232,17 @@ def _sums_for_rows(
 
 @dataclass(frozen=True)
 class PathPart:
-    """What one gradient call gives.
+    """What one gradient call gives."""
 
-    Attributes
-    ----------
-    first
-        Position of its first point among all points.
-    outputs
-        All outputs at its k points, (k, b, classes), or (k, b) of a network with one.
-    gradients
-        ∂F/∂z of the target at the point of entry, (k, b, ...).
-    """
-
-    first: int
-    outputs: Tensor
-    gradients: Tensor
+    first: int  # position of its first point among all points
+    outputs: Tensor  # all outputs at its k points, (k, b, classes), or (k, b) of a network with one
+    gradients: Tensor  # ∂F/∂z of the target at the point of entry, (k, b, ...)
 
 
 def path_gradients(
     path: Path, target: Classes, points: Tensor, rows: int, progress: Progress | None = None
 ) -> Iterator[PathPart]:
-    """Walk along a path, several points a gradient call.
-
-    Parameters
-    ----------
-    path
-        From `straight_path`, of b ≤ `rows` inputs.
-    target, points, rows, progress
-        As for `path_gradient_sums`; progress is called when the part was used.
-
-    Yields
-    ------
-    PathPart
-        In the order of the points.
-    """
+    """Walk along a path, several points a gradient call."""
     b, n = len(path.start), len(points)
     at_once = max(1, rows // b)
     points = points.to(path.start)

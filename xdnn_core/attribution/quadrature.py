@@ -25,27 +25,7 @@ GRADING = 1.5
 
 
 def quadrature(rule: str, steps: int) -> tuple[Tensor, Tensor]:
-    """Return the points and weights of a rule on [0, 1].
-
-    Parameters
-    ----------
-    rule
-        ``"gauss_legendre"`` (the paper's and Captum's), ``"graded"`` (points (i/n)^1.5, i from
-        1, each for a cell that reaches half-way to its neighbours), ``"midpoint"``,
-        ``"trapezoid"``, ``"left"``, ``"right"``.
-    steps
-        Number of points n ≥ 1 (trapezoid: n ≥ 2).
-
-    Returns
-    -------
-    points, weights
-        (n,) each, float64, points ascending in [0, 1], weights positive with sum 1.
-
-    Raises
-    ------
-    ValueError
-        If the rule is unknown or `steps` is too small.
-    """
+    """Return the points and weights of a rule on [0, 1], (n,)."""
     if rule not in RULES:
         raise UserError(f"Rule {rule!r} is not known; choose one of {', '.join(RULES)}.")
     least = 2 if rule == "trapezoid" else 1
@@ -96,18 +76,7 @@ def doubled_steps(rule: str, cells: int) -> int:
 
 
 def combine(rules: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Lay several rules over one another; points that coincide are one.
-
-    Parameters
-    ----------
-    rules
-        Points and weights of K rules, (n_k,) each.
-
-    Returns
-    -------
-    points, weights
-        All points, ascending, (n,), and the weights of every rule at them, (K, n).
-    """
+    """Lay several rules over one another; points that coincide are one."""
     # Equal points of two rules may differ in the last bits.
     rounded = [points.numpy().round(12) for points, _ in rules]
     _, first, place = np.unique(np.concatenate(rounded), return_index=True, return_inverse=True)
@@ -118,3 +87,21 @@ def combine(rules: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         weights[row, torch.from_numpy(place[begin : begin + len(own)])] = own
         begin += len(own)
     return points, weights
+
+
+def half_rule(rule: str, points: Tensor, weights: Tensor) -> Tensor:
+    """Weights of a rule with half the points, (n,).
+
+    Every other graded point makes the graded rule of half the size. Of other rules one of each
+    pair is taken, alternately the outer and the inner: taking always the first would lean to the
+    left and measure that lean instead of the rule's error.
+    """
+    half = torch.zeros_like(weights)
+    if rule == "graded":
+        kept = torch.arange(len(points) - 1, -1, -2).flip(0)
+        half[kept] = cell_weights(points[kept])
+        return half
+    position = torch.arange(len(weights)) % 4
+    kept = (position == 0) | (position == 3)
+    half[kept] = weights[kept] / weights[kept].sum()
+    return half

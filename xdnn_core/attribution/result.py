@@ -12,22 +12,13 @@ from xdnn_core.errors import UserError
 
 @dataclass(frozen=True)
 class Begun:
-    """What the points of an integral are worth to a finer one by the same rule.
+    """What the points of an integral are worth to a finer one by the same rule."""
 
-    Attributes
-    ----------
-    rule, steps
-        Of the finer integral.
-    points
-        Its points that were evaluated, (n,).
-    sums
-        Σ w_i ∇F(x' + t_i (x − x')) over them, by its weights and by those of its half rule,
-        (2, B, ...).
-    """
-
-    rule: str
-    steps: int
-    points: Tensor
+    rule: str  # of the finer integral
+    steps: int  # of the finer integral
+    points: Tensor  # its points that were evaluated, (n,)
+    # Σ w_i ∇F(x' + t_i (x − x')) over them, by its weights and by those of its half rule, (2, B,
+    # ...).
     sums: Tensor
 
 
@@ -62,6 +53,18 @@ class Attribution:
         Integrated Gradients: points of the integral that was taken. None elsewhere.
     begun
         Integrated Gradients with `finer`: where the finer integral goes on. None elsewhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> from xdnn_core import gradient
+    >>> found = gradient(network, x)
+    >>> found.outputs, found.gradient_calls
+    (tensor([-1.]), 1)
     """
 
     values: Tensor
@@ -78,19 +81,7 @@ class Attribution:
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:
-    """Return |Σ values − (F(x) − F(x'))| / |F(x) − F(x')| for every input.
-
-    Parameters
-    ----------
-    values
-        Attributions, (B, ...).
-    outputs, baseline_outputs
-        F(x) and F(x'), (B,).
-
-    Returns
-    -------
-    Tensor
-        (B,), relative; 0 where both sides are 0, infinite where only F(x) − F(x') is.
+    """Return |Σ values − (F(x) − F(x'))| / |F(x) − F(x')| for every input, (B,).
 
     Source: Sundararajan et al. 2017, Completeness.
     """
@@ -115,11 +106,19 @@ def relative_l1(attribution: Tensor, reference: Tensor) -> Tensor:
 
     Raises
     ------
-    ValueError
+    UserError
         If the shapes differ.
 
-    Source: after Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
+    References
+    ----------
+    After Hesse et al. 2021, Equation 14, which averages |A − R|/|R| element by element and
     so is ruled by the elements where R is near 0; here it is a ratio of sums, image by image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> relative_l1(torch.tensor([[1.0, 1.0]]), torch.tensor([[2.0, 2.0]]))
+    tensor([0.5000])
     """
     if attribution.shape != reference.shape:
         raise UserError(

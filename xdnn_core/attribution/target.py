@@ -17,53 +17,14 @@ Classes = int | Tensor | None
 
 
 def begin(network: nn.Module, inputs: Tensor, target: Target) -> tuple[Tensor, Classes]:
-    """Check what every attribution is given.
-
-    Parameters
-    ----------
-    network
-        Its output must be a function of the input: no layer that draws or mixes the batch.
-    inputs
-        x, (B, ...).
-    target
-        As in `read_target`.
-
-    Returns
-    -------
-    inputs, target
-        x without its graph, (B, ...), and the target as `read_target` gives it.
-
-    Raises
-    ------
-    ValueError
-        As `check_inputs`, `check_network` and `read_target`.
-    """
+    """Check what every attribution is given."""
     check_inputs(inputs)
     check_network(network)
     return usable(inputs), read_target(target, len(inputs))
 
 
 def read_target(target: Target, inputs: int) -> Classes:
-    """Turn what a user gives as target into one class, a tensor of classes, or None.
-
-    Parameters
-    ----------
-    target
-        A class index; one per input as a tensor, NumPy array, list or tuple (B,); or None for a
-        network with one output.
-    inputs
-        B.
-
-    Returns
-    -------
-    int or Tensor or None
-        (B,) int64 where one class for each input was given.
-
-    Raises
-    ------
-    ValueError
-        If it holds anything but integers, or not as many as there are inputs.
-    """
+    """Turn what a user gives as target into one class, a tensor of classes, or None, (B,)."""
     if target is None:
         return None
     if not isinstance(target, Tensor):
@@ -82,23 +43,7 @@ def read_target(target: Target, inputs: int) -> Classes:
 
 
 def check_target(target: Target, outputs: Tensor, inputs: int | None = None) -> None:
-    """Refuse a target that the outputs do not have.
-
-    Parameters
-    ----------
-    target
-        As in `read_target`.
-    outputs
-        Network outputs, (B, classes), (B, 1) or (B,).
-    inputs
-        B, where it is known.
-
-    Raises
-    ------
-    ValueError
-        If the outputs are no such tensor, or the target is missing, of the wrong shape, or out of
-        range.
-    """
+    """Refuse a target that the outputs do not have."""
     check_outputs(outputs)
     if inputs is not None and len(outputs) != inputs:
         raise UserError(
@@ -135,20 +80,7 @@ def check_outputs(outputs: object) -> None:
 
 
 def select_target(outputs: Tensor, target: Target) -> Tensor:
-    """Pick the target output of every input.
-
-    Parameters
-    ----------
-    outputs
-        (B, classes), (B, 1) or (B,).
-    target
-        As in `check_target`.
-
-    Returns
-    -------
-    Tensor
-        (B,).
-    """
+    """Pick the target output of every input, (B,)."""
     if target is None or outputs.ndim == 1:
         return outputs.reshape(len(outputs))  # (B,) or (B, 1) -> (B,)
     read = read_target(target, len(outputs))

@@ -48,21 +48,6 @@ def damaged() -> UploadError:
 def jpeg_pixels(data: bytes) -> tuple[bytes, int]:
     """Keep tables, frame and scans of a JPEG, and the segments that tell its colours.
 
-    Parameters
-    ----------
-    data
-        The file. What follows its end marker, such as further pictures of a camera, is dropped.
-
-    Returns
-    -------
-    pixels, orientation
-        A JPEG of the same pixels; EXIF orientation, 1 to 8, 1 where there is none.
-
-    Raises
-    ------
-    UploadError
-        If a segment is cut off, or there are more than `MAX_SCANS` or `MAX_SEGMENTS`.
-
     Source: ITU-T T.81, Annex B.
     """
     kept, orientation, scans, segments, at = [b"\xff\xd8"], 1, 0, 0, 2
@@ -99,21 +84,6 @@ def jpeg_pixels(data: bytes) -> tuple[bytes, int]:
 def png_pixels(data: bytes) -> tuple[bytes, int]:
     """Keep the chunks of a PNG that its pixels need.
 
-    Parameters
-    ----------
-    data
-        The file; texts, profiles and the further frames of an animation are dropped.
-
-    Returns
-    -------
-    pixels, orientation
-        As for `jpeg_pixels`.
-
-    Raises
-    ------
-    UploadError
-        If a chunk is cut off, or there are more than `MAX_CHUNKS`.
-
     Source: ISO/IEC 15948, Section 5.3.
     """
     kept, orientation, at = [_PNG_START], 1, len(_PNG_START)
@@ -138,21 +108,6 @@ def png_pixels(data: bytes) -> tuple[bytes, int]:
 
 def webp_pixels(data: bytes) -> tuple[bytes, int]:
     """Keep the still picture of a WebP, or the first frame of an animation.
-
-    Parameters
-    ----------
-    data
-        The file.
-
-    Returns
-    -------
-    pixels, orientation
-        As for `jpeg_pixels`.
-
-    Raises
-    ------
-    UploadError
-        If a chunk is cut off, or there are more than `MAX_CHUNKS`.
 
     Source: RFC 9649, Section 2.
     """
@@ -179,11 +134,6 @@ def webp_pixels(data: bytes) -> tuple[bytes, int]:
 
 def webp_size(data: bytes) -> tuple[int, int]:
     """Width and height a WebP declares in its first chunk, pixels.
-
-    Raises
-    ------
-    UploadError
-        If the first chunk is none of the three that carry a size.
 
     Source: RFC 9649, Section 2.
     """

@@ -43,21 +43,11 @@ class NoConnectionError(DownloadError):
 
 @dataclass(frozen=True)
 class _Part:
-    """What a ``.part`` file is a part of.
+    """What a ``.part`` file is a part of."""
 
-    Attributes
-    ----------
-    url
-        Where it comes from.
-    version
-        The server's ETag or date of the file, empty where it gave none.
-    total
-        Bytes of the whole file, None where the server did not say.
-    """
-
-    url: str
-    version: str
-    total: int | None
+    url: str  # where it comes from
+    version: str  # the server's ETag or date of the file, empty where it gave none
+    total: int | None  # bytes of the whole file, None where the server did not say
 
 
 def cache_folder() -> Path:
@@ -67,26 +57,7 @@ def cache_folder() -> Path:
 
 
 def download(url: str, part: Path, progress: Progress | None = None, *, limit: int) -> None:
-    """Complete `part`, from its present length where the server can, else from the start.
-
-    Parameters
-    ----------
-    url
-        An http or https address.
-    part
-        File to fill. After an error it keeps what came, unless that can never become the file.
-    progress
-        Called with bytes present and bytes in all (None where unknown).
-    limit
-        Most bytes that are accepted.
-
-    Raises
-    ------
-    NoConnectionError
-        If the server cannot be reached.
-    DownloadError
-        If it answers with an error, a web page or too much, breaks off, or the disk is full.
-    """
+    """Complete `part`, from its present length where the server can, else from the start."""
     host = urllib.parse.urlsplit(url).hostname
     if not url.startswith(("http://", "https://")) or host is None:
         raise DownloadError(f"{url} is not a web address; give one that starts with https://.")
@@ -247,13 +218,7 @@ def _not_writable(folder: Path, error: OSError) -> DownloadError:
 
 @contextmanager
 def one_at_a_time(part: Path, progress: Progress | None = None) -> Iterator[None]:
-    """Let one thread of one process work on `part`; the others see it grow and wait.
-
-    Raises
-    ------
-    DownloadError
-        If the folder cannot be written, or the one at work stands still for two minutes.
-    """
+    """Let one thread of one process work on `part`; the others see it grow and wait."""
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

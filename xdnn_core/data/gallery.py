@@ -23,37 +23,17 @@ _SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One photograph of the gallery.
+    """One photograph of the gallery."""
 
-    Attributes
-    ----------
-    key
-        Short and unique, for links.
-    title
-        What is to be seen.
-    credit
-        Who made it.
-    licence
-        Under which terms it may be used.
-    class_hint
-        The Caltech-101 class it shows, None where it shows none of them.
-    """
-
-    key: str
-    title: str
-    credit: str
-    licence: str
-    class_hint: str | None
+    key: str  # short and unique, for links
+    title: str  # what is to be seen
+    credit: str  # who made it
+    licence: str  # under which terms it may be used
+    class_hint: str | None  # the Caltech-101 class it shows, None where it shows none of them
     _path: Path = field(repr=False)
 
     def open(self) -> Image.Image:
-        """Decode the whole photograph, RGB.
-
-        Raises
-        ------
-        UploadError
-            If the file has become unreadable since it was listed.
-        """
+        """Decode the whole photograph, RGB."""
         return _read(self._path)
 
     def thumbnail(self, side: int) -> Image.Image:
@@ -95,26 +75,13 @@ _STAMPS: Final = (
 
 
 def gallery() -> list[GalleryItem]:
-    """List the photographs that can be opened, the user's own last.
-
-    Returns
-    -------
-    list of GalleryItem
-        Keys are unique. Files of ``XDNN_GALLERY`` that cannot be read are left out; see
-        `gallery_problems`.
-    """
+    """List the photographs that can be opened, the user's own last."""
     own, _ = _own_folder()
     return [item for item in _built_in() if item._path.is_file()] + own
 
 
 def gallery_problems() -> list[str]:
-    """Say in one sentence each what was left out of the gallery, and why.
-
-    Returns
-    -------
-    list of str
-        Empty where nothing was left out.
-    """
+    """Say in one sentence each what was left out of the gallery, and why."""
     missing = [
         f"The photograph {item.title} is missing: {item._path.name} is not installed; install "
         "the requirements again."
@@ -201,13 +168,7 @@ def _decoding_problem(path: Path, changed: int, size: int) -> str | None:
 
 
 def _read(path: Path) -> Image.Image:
-    """Read a file as an uploaded photograph, at most one byte more than may be uploaded.
-
-    Raises
-    ------
-    UploadError
-        If it cannot be read or is no usable photograph.
-    """
+    """Read a file as an uploaded photograph, at most one byte more than may be uploaded."""
     try:
         if not path.is_file():  # a pipe or a folder named like an image
             raise UploadError("It is not a file; name a JPEG, PNG or WebP image.")

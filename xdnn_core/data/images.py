@@ -23,36 +23,18 @@ _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Labelled images, decoded one at a time.
+    """Labelled images, decoded one at a time."""
 
-    Attributes
-    ----------
-    names
-        One readable name an image (path inside the set).
-    labels
-        Class index of every image.
-    classes
-        Class names; ``classes[labels[i]]`` is the class of image i.
-    encoded
-        Bytes of every image, or the file they are in.
-    """
-
-    names: tuple[str, ...]
-    labels: tuple[int, ...]
-    classes: tuple[str, ...]
+    names: tuple[str, ...]  # one readable name an image (path inside the set)
+    labels: tuple[int, ...]  # class index of every image
+    classes: tuple[str, ...]  # class names; ``classes[labels[i]]`` is the class of image i
     encoded: Sequence[bytes | Path] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def read(self, index: int) -> Image.Image:
-        """Decode image `index` to RGB.
-
-        Raises
-        ------
-        OSError
-            If the bytes are not an image that can be decoded.
-        """
+        """Decode image `index` to RGB."""
         item = self.encoded[index]
         with Image.open(item if isinstance(item, Path) else io.BytesIO(item)) as image:
             return image.convert("RGB")
@@ -78,25 +60,7 @@ class ImageSet:
 
 
 def open_image_set(source: str | Path, split: str = "test") -> ImageSet:
-    """Open an image set from a folder or a Parquet file.
-
-    Parameters
-    ----------
-    source
-        A Parquet file; a folder with Parquet files named ``<split>-*.parquet``; a folder with
-        one subfolder a class (ImageFolder), or with such a folder for every split.
-    split
-        ``"train"``, ``"test"``, or any other name the files or folders carry.
-
-    Returns
-    -------
-    ImageSet
-
-    Raises
-    ------
-    ValueError
-        If nothing readable is there, or a Parquet file lacks the columns image and label.
-    """
+    """Open an image set from a folder or a Parquet file."""
     path = Path(source)
     if not path.exists():
         raise UserError(

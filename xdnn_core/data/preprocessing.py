@@ -19,26 +19,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Make a square of a photograph and normalise each channel.
+    """Make a square of a photograph and normalise each channel."""
 
-    Attributes
-    ----------
-    size
-        Side of the square input, pixels.
-    resize
-        Length the short side is brought to before the centre square is cut, pixels.
-    fit
-        ``"crop"`` cuts the centre square; ``"squeeze"`` resizes the whole picture to the square,
-        whatever its shape, and leaves `resize` unused.
-    mean, std
-        Per channel, of values in [0, 1].
-    """
-
-    size: int = 224
-    resize: int = 224
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
-    fit: Fit = "crop"
+    size: int = 224  # side of the square input, pixels
+    resize: int = 224  # length the short side is brought to before the centre square is cut, pixels
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # per channel, of values in [0, 1]
+    std: tuple[float, float, float] = IMAGENET_STD  # per channel, of values in [0, 1]
+    fit: Fit = "crop"  # ``"crop"`` cuts the centre square
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Turn a photograph into a normalised tensor (3, size, size), float32."""

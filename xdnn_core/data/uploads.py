@@ -75,25 +75,7 @@ _OTHER_KINDS: Final = (
 
 
 def read_photo(data: bytes) -> Image.Image:
-    """Turn the bytes of an uploaded JPEG, PNG or WebP into an upright RGB image.
-
-    Parameters
-    ----------
-    data
-        The whole file, at most `MAX_BYTES` bytes.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode RGB; EXIF rotation applied, 16-bit samples rescaled, transparency put over white,
-        the first frame of an animation. More than `KEPT_PIXELS` are averaged over squares of
-        pixels; the ends of an image more than 64 times as long as wide are cut off.
-
-    Raises
-    ------
-    UploadError
-        If the file is of another kind, too large in bytes or pixels, too small, or damaged.
-    """
+    """Turn the bytes of an uploaded JPEG, PNG or WebP into an upright RGB image."""
     kind = _check_kind(data)
     pixels, orientation = _PIXELS_OF[kind](data)
     # Pillow allocates a WebP's canvas on opening, so its size is read from the header first.
@@ -121,13 +103,7 @@ def read_photo(data: bytes) -> Image.Image:
 
 
 def read_photo_file(path: Path) -> Image.Image:
-    """Read a photograph of the command line, as `read_photo` does.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or is no usable photograph.
-    """
+    """Read a photograph of the command line, as `read_photo` does."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -164,19 +140,7 @@ def _in_strips(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Bring an image of any mode to 8-bit RGB, transparency put over white.
-
-    Parameters
-    ----------
-    image
-        A loaded image. ``I;16`` and ``I`` are taken as 16-bit greys; ``F``, which has no fixed
-        range, is stretched from its smallest to its largest finite value.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode RGB.
-    """
+    """Bring an image of any mode to 8-bit RGB, transparency put over white."""
     transparent = image.info.get("transparency")
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64).clip(0, 65535)  # (H, W)
@@ -212,13 +176,7 @@ def _stretch(values: np.ndarray) -> Image.Image:
 
 
 def _check_kind(data: bytes) -> str:
-    """Tell the format from the first bytes, refusing all but three.
-
-    Raises
-    ------
-    UploadError
-        If the file is empty, too large, or neither JPEG, PNG nor WebP.
-    """
+    """Tell the format from the first bytes, refusing all but three."""
     if not data:
         raise UploadError("The file is empty; choose a JPEG, PNG or WebP image.")
     if len(data) > MAX_BYTES:
@@ -252,13 +210,7 @@ def _describe(data: bytes) -> str:
 
 
 def _check_size(width: int, height: int, kind: str) -> None:
-    """Refuse an image of too many or too few pixels.
-
-    Raises
-    ------
-    UploadError
-        If it is over `MAX_PIXELS` in all or under `MIN_SIDE` on its short side.
-    """
+    """Refuse an image of too many or too few pixels."""
     if width * height > MAX_PIXELS[kind]:
         raise UploadError(_too_many_pixels((width, height), kind))
     if min(width, height) < MIN_SIDE:

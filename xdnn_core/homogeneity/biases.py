@@ -36,10 +36,20 @@ def remove_biases(network: nn.Module) -> nn.Module:
 
     Raises
     ------
-    ValueError
+    UserError
         If a batch normalisation keeps no running statistics, so that it has no fixed factor.
 
-    Source: Hesse et al. 2021, Corollary 3.10.
+    References
+    ----------
+    Hesse et al. 2021, Corollary 3.10.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> remove_biases(nn.Sequential(nn.Linear(2, 1)))
+    Sequential(
+      (0): Linear(in_features=2, out_features=1, bias=False)
+    )
     """
     stripped = copy.deepcopy(network).eval()
     if isinstance(stripped, _BatchNorm):

@@ -10,20 +10,7 @@ from xdnn_core.homogeneity.layer_kinds import mixes_or_draws
 
 
 def check_inputs(inputs: Tensor, name: str = "inputs") -> None:
-    """Refuse tensors that no attribution can be computed for.
-
-    Parameters
-    ----------
-    inputs
-        A batch (B, ...), floating point, finite.
-    name
-        What to call it in the message.
-
-    Raises
-    ------
-    ValueError
-        If it is not floating point, has no batch dimension, is empty, or is not finite.
-    """
+    """Refuse tensors that no attribution can be computed for."""
     if not inputs.is_floating_point():
         raise UserError(f"{name} has dtype {inputs.dtype}; a floating-point tensor is needed.")
     if inputs.ndim < 2 or inputs.numel() == 0:
@@ -39,14 +26,7 @@ def check_inputs(inputs: Tensor, name: str = "inputs") -> None:
 
 
 def check_network(network: nn.Module) -> None:
-    """Refuse a network whose output for one input is not a function of that input alone.
-
-    Raises
-    ------
-    ValueError
-        Naming the first layer that draws at random or takes its statistics from the batch, and
-        where a parameter or buffer was made in inference mode.
-    """
+    """Refuse a network whose output for one input is not a function of that input alone."""
     for name, module in network.named_modules():
         why = mixes_or_draws(module)
         if why is not None:

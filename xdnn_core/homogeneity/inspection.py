@@ -26,32 +26,30 @@ TOLERANCE = 1e-6  # of float64; one ReLU gate flipped by rounding costs far less
 
 
 class NotHomogeneousError(UserError):
-    """The network does not satisfy F(αx) = αF(x), so X-Gradient is not Integrated Gradients."""
+    """The network does not satisfy F(αx) = αF(x), so X-Gradient is not Integrated Gradients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from xdnn_core import x_gradient
+    >>> x_gradient(torch.nn.Linear(2, 1), torch.ones(1, 2))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xdnn_core.homogeneity.inspection.NotHomogeneousError: ...
+    """
 
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """What one layer does to homogeneity.
+    """What one layer does to homogeneity."""
 
-    Attributes
-    ----------
-    name
-        Path of the layer in the network.
-    kind
-        Class of the layer.
-    is_homogeneous
-        The verdict: by what the layer is where that is known, else by the numbers.
-    reason
-        One phrase that says why.
-    max_relative_error
-        Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over α, in float64, at what the layer received for
-        the example; NaN of a bias that no layer holds.
-    """
-
-    name: str
-    kind: str
+    name: str  # path of the layer in the network
+    kind: str  # class of the layer
+    # By what the layer is where that is known, else by the numbers.
     is_homogeneous: bool
-    reason: str
+    reason: str  # one phrase that says why
+    # Largest ‖L(αh) − αL(h)‖∞ / ‖αL(h)‖∞ over α, in float64, at what the layer received for the
+    # example; NaN of a bias that no layer holds.
     max_relative_error: float
 
 
@@ -73,6 +71,16 @@ class HomogeneityReport:
         Modules that were not called for the example, and so are not judged: an auxiliary head, a
         softmax that only predict() uses. What forward() does with their weights itself, the check
         of the whole network sees.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 1, bias=False))
+    >>> network = network.eval()
+    >>> from xdnn_core import inspect_homogeneity
+    >>> len(inspect_homogeneity(network, torch.ones(1, 2)).layers)
+    3
     """
 
     is_homogeneous: bool
@@ -106,8 +114,17 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
 
     Raises
     ------
-    ValueError
+    UserError
         If the network is in training mode (dropout and batch statistics change every call).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 1, bias=False))
+    >>> network = network.eval()
+    >>> inspect_homogeneity(network, torch.ones(1, 2)).is_homogeneous
+    True
     """
     if network.training:
         raise UserError("The network is in training mode; call .eval() on it first.")
@@ -128,11 +145,6 @@ def require_homogeneous_layers(network: nn.Module, example: Tensor) -> None:
     """Raise if a layer that the example reaches is of a kind known to break homogeneity.
 
     The layers are read; the network is run, on the example, only where one breaks.
-
-    Raises
-    ------
-    NotHomogeneousError
-        Naming the first layer that breaks F(αx) = αF(x).
     """
     broken = [
         (name, module, verdict[1])

@@ -96,15 +96,7 @@ COMPOSITES = (nn.MultiheadAttention,)
 
 
 class FoldedBatchNorm(nn.Module):
-    """What is left of a batch normalisation without its shift: one factor a channel.
-
-    Parameters
-    ----------
-    source
-        The batch normalisation.
-    name
-        What to call it in a message.
-    """
+    """What is left of a batch normalisation without its shift: one factor a channel."""
 
     def __init__(self, source: _BatchNorm, name: str) -> None:
         super().__init__()
@@ -153,13 +145,7 @@ def known_verdict(module: nn.Module) -> tuple[bool, str] | None:
 
 
 def mixes_or_draws(module: nn.Module) -> str | None:
-    """What makes the output of a layer more than a function of one input, and what to do.
-
-    Returns
-    -------
-    str or None
-        The end of a sentence that begins with the layer; None where there is nothing to say.
-    """
+    """What makes the output of a layer more than a function of one input, and what to do."""
     if isinstance(module, _BatchNorm) and module.running_mean is None:
         return "takes its statistics from the batch; use track_running_stats=True"
     if not module.training:

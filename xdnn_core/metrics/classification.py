@@ -14,14 +14,7 @@ _RESAMPLES = 9_999
 
 
 def mean_per_class(hits: NDArray[Any], labels: NDArray[np.integer]) -> float:
-    """Average over the classes of the mean of their images' values.
-
-    Parameters
-    ----------
-    hits, labels
-        (N,) each: whether an image's class was predicted, or any number; and its class. Classes
-        without images do not count.
-    """
+    """Average over the classes of the mean of their images' values."""
     images = np.bincount(labels)
     sums = np.bincount(labels, weights=hits)
     return float((sums[images > 0] / images[images > 0]).mean())
@@ -29,59 +22,29 @@ def mean_per_class(hits: NDArray[Any], labels: NDArray[np.integer]) -> float:
 
 @dataclass(frozen=True)
 class Difference:
-    """Second minus first, image by image, averaged.
-
-    Attributes
-    ----------
-    value
-        On these images.
-    low, high
-        Percentile bootstrap interval over the images, 95 % unless said otherwise.
-    """
+    """Second minus first, image by image, averaged."""
 
     value: float
-    low: float
+    low: float  # percentile bootstrap interval over the images, 95 %
     high: float
 
 
 @dataclass(frozen=True)
 class PairedAccuracy:
-    """How a second classifier differs from a first one on the same images.
+    """How a second classifier differs from a first one on the same images."""
 
-    Attributes
-    ----------
-    top1, top5, mean_per_class
-        Differences in accuracy; means where there are several pairs.
-    only_first, only_second
-        Images that one of the two alone names right; None where there are several pairs.
-    p
-        McNemar's exact test of these two numbers, two-sided; None where there are several pairs.
-    """
-
-    top1: Difference
-    top5: Difference
-    mean_per_class: Difference
-    only_first: int | None
+    top1: Difference  # differences in accuracy; means where there are several pairs
+    top5: Difference  # differences in accuracy; means where there are several pairs
+    mean_per_class: Difference  # differences in accuracy; means where there are several pairs
+    only_first: int | None  # images it alone names right; None where there are several pairs
     only_second: int | None
-    p: float | None
+    p: float | None  # McNemar's exact test of these two numbers, two-sided; None for several pairs
 
 
 def compare_classifiers(
     first: NDArray[np.integer], second: NDArray[np.integer], labels: NDArray[np.integer]
 ) -> PairedAccuracy:
     """Compare two classifiers, or the mean of several pairs of them, image by image.
-
-    Parameters
-    ----------
-    first, second
-        Rank of the label among each classifier's logits, 0 for the prediction, (S, N): S pairs.
-    labels
-        (N,).
-
-    Returns
-    -------
-    PairedAccuracy
-        Its intervals are over images: another test set, the same trained networks.
 
     Source: McNemar 1947; Efron 1979.
     """

@@ -28,8 +28,18 @@ def half_distance(network: nn.Module, inputs: Tensor, target: Target = None) -> 
 
     Raises
     ------
-    ValueError
+    UserError
         If the inputs are not finite, or the target is out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> half_distance(network, x)  # homogeneous
+    tensor([0.])
     """
     x, classes = begin(network, inputs, target)
     check_repeatable(network, x)

@@ -39,35 +39,16 @@ _GPU_ROWS: Final = 128
 
 @dataclass(frozen=True)
 class MaskingMetric:
-    """One way to mask and to score.
-
-    Attributes
-    ----------
-    name, title
-        Short and long.
-    order
-        "positive": the largest values first, values ≤ 0 are never kept; "negative": the same of
-        the negated attribution; "absolute": by size.
-    keep
-        True keeps the first of the order, False removes them.
-    score
-        "logit": the target's; "top1": 100 where the target is predicted, else 0; "confidence":
-        the target's softmax.
-    higher_is_better
-        Direction.
-    fractions
-        Shares of the pixels that are kept.
-    background
-        What stands where pixels are masked: "blur", or "zero" (the mean image).
-    """
+    """One way to mask and to score."""
 
     name: str
     title: str
-    order: Order
-    keep: bool
-    score: Score
+    order: Order  # "positive": the largest values first, values ≤ 0 are never kept
+    keep: bool  # the first of the order; False removes them
+    score: Score  # of the target, or whether it is the prediction
     higher_is_better: bool
-    fractions: tuple[float, ...] = FRACTIONS
+    fractions: tuple[float, ...] = FRACTIONS  # shares of the pixels that are kept
+    # What stands where pixels are masked; "zero" is the mean image.
     background: Literal["blur", "zero"] = "blur"
 
 
@@ -108,22 +89,7 @@ def mask_blur(inputs: Tensor) -> Tensor:
 
 
 def kept_pixels(attributions: Tensor, metric: MaskingMetric) -> Tensor:
-    """Decide which pixels are kept at every fraction.
-
-    Parameters
-    ----------
-    attributions
-        (B, C, H, W).
-    metric
-        Order, fractions, and whether the first are kept or removed.
-
-    Returns
-    -------
-    Tensor
-        (F, B, H, W), bool. At most ⌊fraction · H·W⌋ pixels are kept, the first of the order
-        (keep) or the last (remove); of the pixels that the order leaves out, values ≤ 0, none
-        are. Insertion and deletion rank all pixels.
-    """
+    """Decide which pixels are kept at every fraction, (F, B, H, W)."""
     value = attributions.mean(dim=1).flatten(1)  # (B, C, H, W) -> (B, H*W)
     if metric.order == "negative":
         value = -value
@@ -152,31 +118,7 @@ def masking_curve(
     metric: MaskingMetric,
     rows: int | None = None,
 ) -> Tensor:
-    """Score the network on masked images, all fractions in one batched pass.
-
-    Parameters
-    ----------
-    network
-        Maps (B, C, H, W) to logits (B, K); in evaluation mode.
-    inputs, targets
-        Normalised images (B, C, H, W) and their classes (B,).
-    attributions
-        (B, C, H, W).
-    metric
-        One of `MASKING_METRICS`.
-    rows
-        Masked images a forward pass; None for what is fast on the device.
-
-    Returns
-    -------
-    Tensor
-        (B, F), float64.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not match or something is not finite.
-    """
+    """Score the network on masked images, all fractions in one batched pass, (B, F)."""
     check_inputs(inputs)
     check_inputs(attributions, "attributions")
     if attributions.shape != inputs.shape or targets.shape != inputs.shape[:1]:

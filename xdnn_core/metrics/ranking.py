@@ -7,27 +7,10 @@ from torch import Tensor
 
 
 def roc_auc(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the area under the ROC curve of every row, ties counted as one half.
+    """Return the area under the ROC curve of every row, ties counted as one half, (...).
 
     By ranks (Mann–Whitney): (Σ ranks of positives − P(P+1)/2) / (P·N), where tied scores share
     their mean rank. It is the share of (positive, negative) pairs in the right order.
-
-    Parameters
-    ----------
-    scores
-        (..., n), larger means more likely positive; on any device.
-    labels
-        (..., n), 1 for positive, 0 for negative.
-
-    Returns
-    -------
-    Tensor
-        (...), float64; NaN where a row has one class only, or a score that is NaN.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
 
     Source: Hanley and McNeil 1982.
     """

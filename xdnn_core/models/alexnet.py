@@ -15,34 +15,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class AlexNetConfig:
-    """Shape of an AlexNet.
+    """Shape of an AlexNet."""
 
-    Attributes
-    ----------
-    classes
-        Number of logits.
-    head
-        Width of the two hidden fully connected layers (4096 in the original).
-    biases
-        False makes it an X-AlexNet.
-    dropout
-        Probability of dropping an input of the first two fully connected layers while training.
-    """
-
-    classes: int = 1000
-    head: int = 4096
-    biases: bool = True
+    classes: int = 1000  # number of logits
+    head: int = 4096  # width of the two hidden fully connected layers (4096 in the original)
+    biases: bool = True  # False makes it an X-AlexNet
     dropout: float = 0.5
 
 
 class AlexNet(nn.Module):
-    """AlexNet on inputs (B, 3, H, W), logits (B, classes).
-
-    Parameters
-    ----------
-    config
-        Classes, head width, biases, dropout.
-    """
+    """AlexNet on inputs (B, 3, H, W), logits (B, classes)."""
 
     def __init__(self, config: AlexNetConfig) -> None:
         super().__init__()

@@ -18,26 +18,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Architecture:
-    """A kind of network.
+    """A kind of network."""
 
-    Attributes
-    ----------
-    name
-        In checkpoints' catalogue entries.
-    title
-        For people.
-    mark
-        A parameter that no other architecture has; None for the one assumed without any.
-    matrices
-        The fully connected weights that the sizes are read from, the classifier last.
-    build
-        Makes the network from the shapes of those matrices and from whether there are biases.
-    """
-
-    name: str
-    title: str
-    mark: str | None
+    name: str  # in checkpoints' catalogue entries
+    title: str  # for people
+    mark: str | None  # a parameter that no other architecture has
+    # The fully connected weights that the sizes are read from, the classifier last.
     matrices: tuple[str, ...]
+    # From the shapes of those matrices and whether there are biases.
     build: Callable[[list[tuple[int, ...]], bool], Network]
 
 

@@ -40,30 +40,14 @@ _CHUNK_BYTES: Final = 2**20
 
 @dataclass(frozen=True)
 class RemoteWeights:
-    """A checkpoint on somebody's server.
+    """A checkpoint on somebody's server."""
 
-    Attributes
-    ----------
-    name
-        Name of the model, and of its files in the cache.
-    base
-        Address of the folder; ``XDNN_MODELS_URL`` overrules it.
-    file
-        Name of the file there.
-    biases
-        Whether its network must have biases.
-    architecture
-        What its network must be, see `architectures`.
-    sha256
-        Of the file as published, None where nothing is published.
-    """
-
-    name: str
-    base: str
-    file: str
-    biases: bool
-    sha256: str | None = None
-    architecture: str = "alexnet"
+    name: str  # name of the model, and of its files in the cache
+    base: str  # address of the folder; ``XDNN_MODELS_URL`` overrules it
+    file: str  # name of the file there
+    biases: bool  # whether its network must have biases
+    sha256: str | None = None  # of the file as published, None where nothing is published
+    architecture: str = "alexnet"  # what its network must be, see `architectures`
 
     @property
     def url(self) -> str:
@@ -78,25 +62,7 @@ def cached_file(name: str) -> Path | None:
 
 
 def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> Network:
-    """Load a model from the cache, downloading it first where it is not there.
-
-    Parameters
-    ----------
-    remote
-        Which checkpoint.
-    progress
-        Called with bytes present and bytes in all while downloading.
-
-    Returns
-    -------
-    Network
-        float32, on the CPU, eval mode, parameters frozen.
-
-    Raises
-    ------
-    DownloadError
-        If it cannot be downloaded, is not what it should be, or the cached file has changed.
-    """
+    """Load a model from the cache, downloading it first where it is not there."""
     weights = _weights_file(remote.name)
     if cached_file(remote.name) is None:
         part = weights.with_suffix(".part")

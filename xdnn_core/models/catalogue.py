@@ -39,6 +39,12 @@ class ModelCard:
         Whether it loads without a network connection.
     recipe
         How it was trained, in a sentence; empty where its file does not say.
+
+    Examples
+    --------
+    >>> from xdnn_core import available_models
+    >>> available_models()[1].is_xdnn
+    True
     """
 
     name: str
@@ -122,6 +128,11 @@ def available_models() -> list[ModelCard]:
     -------
     list of ModelCard
         Read from the files' headers where they are installed; nothing is loaded.
+
+    Examples
+    --------
+    >>> [card.name for card in available_models() if card.installed][:2]
+    ['alexnet-caltech101', 'xalexnet-caltech101']
     """
     return [_embedded_card(*entry) for entry in EMBEDDED] + [_remote_card(r) for r in REMOTE]
 
@@ -161,13 +172,7 @@ def _remote_card(remote: RemoteModel) -> ModelCard:
 
 
 def find_remote(name: str) -> RemoteModel:
-    """The catalogue entry of a downloadable model.
-
-    Raises
-    ------
-    ValueError
-        If there is no model of this name.
-    """
+    """The catalogue entry of a downloadable model."""
     for remote in REMOTE:
         if remote.weights.name == name:
             return remote

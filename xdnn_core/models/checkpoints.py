@@ -29,34 +29,16 @@ _WRITE_AGAIN: Final = "write the file with xdnn_core.models.checkpoints.save_emb
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What an embedded weights file says about its network, in its header.
+    """What an embedded weights file says about its network, in its header."""
 
-    Attributes
-    ----------
-    title
-        Name for people.
-    classes
-        Class names, one a logit.
-    preprocessing
-        How a photograph becomes the input.
-    head
-        Width of the hidden fully connected layers.
-    biases
-        False for an X-AlexNet.
-    top1, top5
-        Test accuracy in percent.
-    recipe
-        How it was trained.
-    """
-
-    title: str
-    classes: tuple[str, ...]
-    preprocessing: Preprocessing
-    head: int
-    biases: bool
-    top1: float
-    top5: float
-    recipe: Mapping[str, Any]
+    title: str  # name for people
+    classes: tuple[str, ...]  # class names, one a logit
+    preprocessing: Preprocessing  # how a photograph becomes the input
+    head: int  # width of the hidden fully connected layers
+    biases: bool  # false for an X-AlexNet
+    top1: float  # test accuracy in percent
+    top5: float  # test accuracy in percent
+    recipe: Mapping[str, Any]  # how it was trained
 
 
 def save_embedded(
@@ -70,30 +52,7 @@ def save_embedded(
     top5: float,
     recipe: Mapping[str, Any],
 ) -> None:
-    """Write a network as half-precision safetensors with its description in the header.
-
-    Parameters
-    ----------
-    path
-        File to write; a half-written file never stands there.
-    network
-        The network; head width and biases are taken from its config.
-    title
-        Name for people.
-    classes
-        Class names, one a logit.
-    preprocessing
-        How a photograph becomes the input.
-    top1, top5
-        Test accuracy in percent, 0 to 100.
-    recipe
-        How it was trained, anything JSON can hold.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many names as logits, or a weight leaves the half-precision range.
-    """
+    """Write a network as half-precision safetensors with its description in the header."""
     if len(classes) != network.config.classes:
         raise UserError(
             f"{len(classes)} class names were given for {network.config.classes} logits; give one "
@@ -124,25 +83,7 @@ def save_embedded(
 
 
 def read_embedded(path: str | Path) -> tuple[AlexNet, NetworkDescription]:
-    """Read what `save_embedded` wrote.
-
-    Parameters
-    ----------
-    path
-        The safetensors file.
-
-    Returns
-    -------
-    AlexNet
-        float32, on the CPU, eval mode, parameters frozen.
-    NetworkDescription
-        From the header.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or lacks the description.
-    """
+    """Read what `save_embedded` wrote."""
     data = read_bytes(path)
     description = describe(data)
     if description is None:
@@ -156,13 +97,7 @@ def read_embedded(path: str | Path) -> tuple[AlexNet, NetworkDescription]:
 
 
 def check_agreement(network: Network, description: NetworkDescription) -> None:
-    """Make sure that a description is that of this network.
-
-    Raises
-    ------
-    CheckpointError
-        If classes, head width or biases differ, or the network is no AlexNet at all.
-    """
+    """Make sure that a description is that of this network."""
     if not isinstance(network, AlexNet):
         raise CheckpointError(
             f"The file's header describes an AlexNet, but its weights are of a "
@@ -181,23 +116,7 @@ def check_agreement(network: Network, description: NetworkDescription) -> None:
 
 
 def describe_file(path: Path) -> NetworkDescription | None:
-    """Read the description of a safetensors file without its weights.
-
-    Parameters
-    ----------
-    path
-        The safetensors file.
-
-    Returns
-    -------
-    NetworkDescription or None
-        None where the file is missing or has none.
-
-    Raises
-    ------
-    CheckpointError
-        As `describe`.
-    """
+    """Read the description of a safetensors file without its weights."""
     try:
         with path.open("rb") as file:
             return describe(file.read(_MAX_HEADER_BYTES))
@@ -217,18 +136,7 @@ def _header_of(data: bytes) -> Mapping[str, str]:
 
 
 def describe(data: bytes) -> NetworkDescription | None:
-    """Read the description in a safetensors header; None where there is none.
-
-    Parameters
-    ----------
-    data
-        A safetensors file, or any beginning of one that contains the header.
-
-    Raises
-    ------
-    CheckpointError
-        If there is a description with something missing or malformed.
-    """
+    """Read the description in a safetensors header; None where there is none."""
     header = _header_of(data)
     if "classes" not in header or "size" not in header:
         return None

@@ -21,34 +21,14 @@ _LAYERS_A_BLOCK = 3  # the m of L^(-1/(2m-2))
 
 @dataclass(frozen=True)
 class FixupResNet50Config:
-    """Shape of a Fixup ResNet-50.
+    """Shape of a Fixup ResNet-50."""
 
-    Attributes
-    ----------
-    classes
-        Number of logits.
-    biases
-        False makes it an X-ResNet-50, without scalar biases and multipliers.
-    """
-
-    classes: int = 1000
-    biases: bool = True
+    classes: int = 1000  # number of logits
+    biases: bool = True  # False makes it an X-ResNet-50, without scalar biases and multipliers
 
 
 class FixupBottleneck(nn.Module):
-    """1×1, 3×3, 1×1 convolution beside a short cut, (B, C, H, W) -> (B, 4·width, H/s, W/s).
-
-    Parameters
-    ----------
-    channels
-        C.
-    width
-        Channels of the first two convolutions; the last has four times as many.
-    stride
-        Of the 3×3 convolution and of the short cut.
-    biases
-        Whether there are scalar biases and a multiplier.
-    """
+    """1×1, 3×3, 1×1 convolution beside a short cut, (B, C, H, W) -> (B, 4·width, H/s, W/s)."""
 
     def __init__(self, channels: int, width: int, stride: int, biases: bool) -> None:
         super().__init__()
@@ -82,13 +62,7 @@ class FixupBottleneck(nn.Module):
 
 
 class FixupResNet50(nn.Module):
-    """Fixup ResNet-50 on inputs (B, 3, H, W), logits (B, classes).
-
-    Parameters
-    ----------
-    config
-        Classes and biases.
-    """
+    """Fixup ResNet-50 on inputs (B, 3, H, W), logits (B, classes)."""
 
     def __init__(self, config: FixupResNet50Config) -> None:
         super().__init__()

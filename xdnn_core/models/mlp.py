@@ -17,21 +17,11 @@ PAPER_HIDDEN = (512, 128, 32)
 
 @dataclass(frozen=True)
 class MLPConfig:
-    """Shape of a perceptron with one logit.
+    """Shape of a perceptron with one logit."""
 
-    Attributes
-    ----------
-    inputs
-        Number of features d.
-    hidden
-        Width of every hidden layer, at least one layer.
-    biases
-        False makes it an X-DNN.
-    """
-
-    inputs: int
-    hidden: tuple[int, ...] = PAPER_HIDDEN
-    biases: bool = True
+    inputs: int  # number of features d
+    hidden: tuple[int, ...] = PAPER_HIDDEN  # width of every hidden layer, at least one layer
+    biases: bool = True  # False makes it an X-DNN
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -45,15 +35,7 @@ class MLPConfig:
 
 
 class MLP(nn.Module):
-    """ReLU perceptron on (B, d), one logit each, (B,).
-
-    Parameters
-    ----------
-    config
-        Widths and biases.
-    seed
-        Of the initial parameters, see `initial_parameters`.
-    """
+    """ReLU perceptron on (B, d), one logit each, (B,)."""
 
     def __init__(self, config: MLPConfig, seed: int = 0) -> None:
         super().__init__()
@@ -83,22 +65,10 @@ class MLP(nn.Module):
 
 
 def initial_parameters(config: MLPConfig, seed: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Draw initial weights and biases, uniform in ±1/√fan_in as `nn.Linear` does.
+    """Draw initial weights and biases, uniform in ±1/√fan_in as `nn.Linear` does, (out, in).
 
     The weights are drawn before the biases, so a network with and one without biases start from
     the same weights.
-
-    Parameters
-    ----------
-    config
-        Widths and biases.
-    seed
-        The same seed gives the same parameters on every device.
-
-    Returns
-    -------
-    weights, biases
-        (out, in) and (out,) for every layer, float32, on the CPU; biases is empty without them.
     """
     generator = torch.Generator().manual_seed(seed)
 

@@ -51,15 +51,7 @@ _UNREADABLE: Final = (
 
 
 class CheckpointError(UserError):
-    """A file that does not hold a usable network.
-
-    Parameters
-    ----------
-    reason
-        What is wrong with it, without a full stop.
-    advice
-        What to do about it.
-    """
+    """A file that does not hold a usable network."""
 
     def __init__(self, reason: str, advice: str) -> None:
         super().__init__(f"{reason}; {advice}.")
@@ -67,13 +59,7 @@ class CheckpointError(UserError):
 
 
 def read_bytes(source: str | Path | bytes) -> bytes:
-    """Read a checkpoint file whole.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read or is larger than `MAX_CHECKPOINT_BYTES`.
-    """
+    """Read a checkpoint file whole."""
     if isinstance(source, bytes):
         return source
     path = Path(source)
@@ -89,25 +75,7 @@ def read_bytes(source: str | Path | bytes) -> bytes:
 
 
 def read_state(data: bytes) -> dict[str, Tensor]:
-    """Read the parameters out of a checkpoint without running anything in it.
-
-    Parameters
-    ----------
-    data
-        A safetensors file, or a torch file: a state dict, or a dict with one under
-        ``state_dict`` as training scripts save it. Whatever else is in it is dropped, and so is
-        every ``module`` component of a key (``features.module.0.weight``).
-
-    Returns
-    -------
-    dict
-        Parameter name to tensor, on the CPU.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged, of another kind, or holds objects that could run code.
-    """
+    """Read the parameters out of a checkpoint without running anything in it."""
     # A safetensors file begins with the length of its header, which can look like a pickle.
     is_torch = data.startswith((_ZIP, _PICKLE)) and data[8:9] != b"{"
     loaded = _read_torch(data) if is_torch else _read_safetensors(data)
@@ -213,25 +181,7 @@ def _unpacked_bytes(data: bytes) -> int:
 
 
 def network_from_state(state: Mapping[str, Tensor]) -> Network:
-    """Build the network whose parameters these are.
-
-    Parameters
-    ----------
-    state
-        Parameters under the published names (AlexNet and VGG16: torchvision's). The architecture
-        is told by the names, classes and head width by the shapes, biases by whether there are
-        any.
-
-    Returns
-    -------
-    Network
-        float32, on the CPU, eval mode, parameters frozen.
-
-    Raises
-    ------
-    CheckpointError
-        If a parameter is missing, left over, of another shape, or not finite.
-    """
+    """Build the network whose parameters these are."""
     kind, network = _shell(state)
     wanted = network.state_dict()
     if sum(value.numel() for value in wanted.values()) * 4 > MAX_CHECKPOINT_BYTES:

@@ -18,34 +18,16 @@ _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 51
 
 @dataclass(frozen=True)
 class VGG16Config:
-    """Shape of a VGG16.
+    """Shape of a VGG16."""
 
-    Attributes
-    ----------
-    classes
-        Number of logits.
-    head
-        Width of the two hidden fully connected layers (4096 in the original).
-    biases
-        False makes it an X-VGG16.
-    dropout
-        Probability of dropping an output of a hidden fully connected layer while training.
-    """
-
-    classes: int = 1000
-    head: int = 4096
-    biases: bool = True
+    classes: int = 1000  # number of logits
+    head: int = 4096  # width of the two hidden fully connected layers (4096 in the original)
+    biases: bool = True  # False makes it an X-VGG16
     dropout: float = 0.5
 
 
 class VGG16(nn.Module):
-    """VGG16 on inputs (B, 3, H, W), logits (B, classes).
-
-    Parameters
-    ----------
-    config
-        Classes, head width, biases, dropout.
-    """
+    """VGG16 on inputs (B, 3, H, W), logits (B, classes)."""
 
     def __init__(self, config: VGG16Config) -> None:
         super().__init__()

@@ -60,6 +60,12 @@ class PretrainedModel:
         How a photograph becomes the input.
     card
         Where it is from and how good it is.
+
+    Examples
+    --------
+    >>> from xdnn_core import load_model
+    >>> len(load_model("xalexnet-caltech101", "cpu").classes)
+    101
     """
 
     network: Network
@@ -118,12 +124,17 @@ def load_model(
 
     Raises
     ------
-    ValueError
+    UserError
         If the name, device or dtype is not known.
     CheckpointError
         If an embedded file is missing or damaged.
     DownloadError
         If a download fails or a downloaded file has changed.
+
+    Examples
+    --------
+    >>> load_model("xalexnet-caltech101", "cpu").is_xdnn
+    True
     """
     if name.endswith(WITHOUT_BIASES):
         return _stripped(load_model(name.removesuffix(WITHOUT_BIASES), device, dtype, progress))
@@ -172,8 +183,15 @@ def load_model_file(
     ------
     CheckpointError
         If the file is none of them.
-    ValueError
+    UserError
         If the number of names is not the number of logits, or device or dtype is not known.
+
+    Examples
+    --------
+    >>> load_model_file(b"")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xdnn_core.models.states.CheckpointError: ...
     """
     place = _check_place(device, dtype)
     data = read_bytes(source)

@@ -32,54 +32,28 @@ _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 @dataclass(frozen=True)
 class Rows:
-    """What T perceptrons see in one step.
+    """What T perceptrons see in one step."""
 
-    Attributes
-    ----------
-    x
-        (T, n + s + v, D): n training rows, s path points (0 unless the method is sampled),
-        v rows that are only run forward. D is d padded with zeros, see `padded`.
-    labels
-        Of the training rows, (T, n).
-    features
-        d.
-    delta
-        Sampled methods: what the gradient at each path point is multiplied by, (T, n, k, D),
-        x − reference times the point's weight; s = n·k. None elsewhere.
-    """
-
+    # (T, n + s + v, D): n training rows, s path points (0 unless the method is sampled), v rows
+    # that are only run forward; D is d padded with zeros, see `padded`.
     x: Tensor
-    labels: Tensor
-    features: int
+    labels: Tensor  # of the training rows, (T, n)
+    features: int  # d
+    # Sampled methods: what the gradient at each path point is multiplied by, (T, n, k, D), x −
+    # reference times the point's weight; s = n·k.
     delta: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class StepValues:
-    """What one step measured, before the parameters move.
+    """What one step measured, before the parameters move."""
 
-    Attributes
-    ----------
-    loss
-        Binary cross-entropy alone, (T,).
-    penalty
-        Ω alone, not multiplied by λ, (T,); NaN if no attribution was taken.
-    gini
-        Of the profile, (T,); NaN where the profile is zero or not taken.
-    profile
-        Mean absolute attribution of every feature, (T, d); NaN if not taken.
-    undefined
-        (T,), True where the penalty is not defined and was left out.
-    logits
-        Of all rows but the path points: (T, n + v).
-    """
-
-    loss: Tensor
-    penalty: Tensor
-    gini: Tensor
-    profile: Tensor
-    undefined: Tensor
-    logits: Tensor
+    loss: Tensor  # binary cross-entropy alone, (T,)
+    penalty: Tensor  # Ω alone, not multiplied by λ, (T,); NaN if no attribution was taken
+    gini: Tensor  # of the profile, (T,); NaN where the profile is zero or not taken
+    profile: Tensor  # mean absolute attribution of every feature, (T, d); NaN if not taken
+    undefined: Tensor  # (T,), True where the penalty is not defined and was left out
+    logits: Tensor  # of all rows but the path points: (T, n + v)
 
 
 def step_gradients(
@@ -92,29 +66,7 @@ def step_gradients(
     buffers: Buffers,
     measure: bool = True,
 ) -> StepValues:
-    """Write the gradients of BCE + λ·Ω into `gradients` and return what was measured.
-
-    Parameters
-    ----------
-    layers
-        Parameters of T perceptrons.
-    gradients
-        Same shapes; overwritten.
-    rows
-        Inputs and labels.
-    method, penalty
-        Of the prior. A method without a prior is measured as x·∂z/∂x and never penalised.
-    strength
-        λ ≥ 0.
-    buffers
-        Working memory.
-    measure
-        Take the attribution even where nothing is penalised.
-
-    Returns
-    -------
-    StepValues
-    """
+    """Write the gradients of BCE + λ·Ω into `gradients` and return what was measured."""
     n = rows.labels.shape[1]
     points = 0 if rows.delta is None else rows.delta.shape[1] * rows.delta.shape[2]
     active = n + points

@@ -40,89 +40,33 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """How to train.
+    """How to train."""
 
-    Attributes
-    ----------
-    method
-        Attribution method of the prior; also decides whether the networks have biases.
-    penalty
-        ``"gini"`` or ``"l1"``.
-    strength
-        λ ≥ 0 to start with; `PriorEnsemble.strength` changes it between two steps.
-    hidden
-        Widths of the hidden layers.
-    learning_rate
-        Of Adam.
-    independent_references
-        Expected Gradients: draw references independently instead of by permutation.
-    measure
-        Take attributions also where nothing is penalised, for the curves.
-    """
-
-    method: PriorMethod
-    penalty: str = "gini"
-    strength: float = 1.0
-    hidden: tuple[int, ...] = PAPER_HIDDEN
-    learning_rate: float = 1e-3
+    method: PriorMethod  # attribution method of the prior
+    penalty: str = "gini"  # ``"gini"`` or ``"l1"``
+    strength: float = 1.0  # λ ≥ 0 to start with
+    hidden: tuple[int, ...] = PAPER_HIDDEN  # widths of the hidden layers
+    learning_rate: float = 1e-3  # of Adam
     independent_references: bool = False
-    measure: bool = True
+    measure: bool = True  # take attributions also where nothing is penalised, for the curves
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch measured, before its step; tensors on the ensemble's device.
+    """What one epoch measured, before its step; tensors on the ensemble's device."""
 
-    Attributes
-    ----------
-    epoch
-        Steps taken before this measurement, from 0.
-    strength
-        λ of this epoch's step.
-    loss, penalty, gini, validation_auc
-        (R,) each; see `StepValues`. The loss does not include the penalty; penalty and Gini are
-        NaN where not defined.
-    profile
-        Mean absolute attribution of every feature, (R, d).
-    undefined
-        (R,), True where the profile was zero and the penalty was left out.
-    """
-
-    epoch: int
-    strength: float
-    loss: Tensor
-    penalty: Tensor
-    gini: Tensor
-    validation_auc: Tensor
-    profile: Tensor
-    undefined: Tensor
+    epoch: int  # steps taken before this measurement, from 0
+    strength: float  # λ of this epoch's step
+    loss: Tensor  # (R,) each
+    penalty: Tensor  # (R,) each
+    gini: Tensor  # (R,) each
+    validation_auc: Tensor  # (R,) each
+    profile: Tensor  # mean absolute attribution of every feature, (R, d)
+    undefined: Tensor  # (R,), True where the profile was zero and the penalty was left out
 
 
 class PriorEnsemble:
-    """R perceptrons trained side by side.
-
-    Parameters
-    ----------
-    splits
-        Data of the R replicates; its device and dtype are the ensemble's.
-    config
-        How to train.
-    seed
-        Replicate i starts from seed + i.
-
-    Attributes
-    ----------
-    strength
-        λ of the next step.
-    epoch
-        Steps taken.
-    best_auc, best_epoch
-        Best validation ROC-AUC so far and its epoch, (R,); −inf and −1 before there is one.
-    best_gini
-        Gini of the attributions at that epoch, (R,); NaN where not defined.
-    zero_attributions
-        Steps whose penalty was left out because the attribution was zero, (R,), int64.
-    """
+    """R perceptrons trained side by side."""
 
     def __init__(self, splits: SplitStack, config: EnsembleConfig, seed: int = 0) -> None:
         self.splits = splits
@@ -150,18 +94,9 @@ class PriorEnsemble:
 
     @torch.no_grad()
     def step(self, should_stop: ShouldStop = _never) -> EpochRecord | None:
-        """Train one epoch.
+        """Train one epoch, or None if `should_stop`, asked between tiles of replicates, says yes.
 
-        Parameters
-        ----------
-        should_stop
-            Asked between tiles of replicates. If it says yes the epoch is dropped: nothing has
-            changed, and the next call repeats it.
-
-        Returns
-        -------
-        EpochRecord or None
-            None if it was stopped.
+        Then nothing has changed, and the next call repeats the epoch.
         """
         values: list[StepValues] = []
         for first in range(0, self.splits.replicates, self._tile):
@@ -192,21 +127,7 @@ class PriorEnsemble:
     def test_auc(
         self, replicates: list[int] | None = None, should_stop: ShouldStop = _never
     ) -> Tensor | None:
-        """Test ROC-AUC of the parameters kept as best.
-
-        Parameters
-        ----------
-        replicates
-            Which; None for all.
-        should_stop
-            Asked between replicates.
-
-        Returns
-        -------
-        Tensor or None
-            One number a replicate, float64, NaN where no epoch had a validation ROC-AUC or the
-            test rows hold one class; None if it was stopped.
-        """
+        """Test ROC-AUC of the parameters kept as best."""
         chosen = list(range(self.splits.replicates)) if replicates is None else replicates
         logits = []
         for replicate in chosen:

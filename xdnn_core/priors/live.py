@@ -95,6 +95,20 @@ class LiveTrainer:
     ------
     UserError
         If the device is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import LiveConfig
+    >>> trainer = LiveTrainer(cohort, LiveConfig(replicates=2, epochs=1), "cpu")
+    >>> trainer.snapshot().epoch
+    0
+    >>> trainer.stop()
     """
 
     def __init__(

@@ -16,19 +16,7 @@ from xdnn_core.priors.splits import SplitStack
 
 
 class LiveCurve:
-    """Train one method and keep its curves.
-
-    Parameters
-    ----------
-    method
-        What to train with.
-    splits
-        Data of the replicates.
-    config
-        Of the run.
-    columns
-        Of the cohort, for readable names.
-    """
+    """Train one method and keep its curves."""
 
     def __init__(
         self,
@@ -129,18 +117,7 @@ class LiveCurve:
 
 
 def mean_and_band(values: np.ndarray) -> tuple[float, float]:
-    """Mean of the values that are numbers, and half the width of its 95 % confidence band.
-
-    Parameters
-    ----------
-    values
-        (R,), one a replicate; NaN where not defined.
-
-    Returns
-    -------
-    mean, half_width
-        Student's t; the mean is NaN without values, the width with fewer than two.
-    """
+    """Mean of the values that are numbers, and half the width of its 95 % confidence band."""
     known = values[np.isfinite(values)].astype(np.float64)
     if len(known) < 2:
         return (float(known[0]) if len(known) else float("nan")), float("nan")

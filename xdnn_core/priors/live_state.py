@@ -56,6 +56,11 @@ class LiveConfig:
     ------
     UserError
         If a value is out of its range; says which range.
+
+    Examples
+    --------
+    >>> LiveConfig(replicates=4).replicates
+    4
     """
 
     methods: tuple[PriorMethod, ...] = (PriorMethod("none"), PriorMethod("x_gradient"))
@@ -149,23 +154,14 @@ class StrengthMark:
 
 @dataclass(frozen=True)
 class TopFeature:
-    """A feature and its mean absolute attribution.
+    """A feature and its mean absolute attribution."""
 
-    Attributes
-    ----------
-    name, title
-        Of the column.
-    value
-        Mean over replicates and training rows of |attribution|, in logits (RRR: of the summed
-        log-probabilities; Gradient: per standard deviation of the feature).
-    share
-        Of the sum over all features, 0 to 1.
-    """
-
-    name: str
-    title: str
+    name: str  # of the column
+    title: str  # of the column
+    # Mean over replicates and training rows of |attribution|, in logits (RRR: of the summed log-
+    # probabilities; Gradient: per standard deviation of the feature).
     value: float
-    share: float
+    share: float  # of the sum over all features, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -173,62 +169,32 @@ class MethodCurve:
     """One method's training so far.
 
     All sequences have one entry an epoch; NaN where a number is not defined.
-
-    Attributes
-    ----------
-    method, title
-        Key and readable name.
-    epochs
-        Steps taken before each measurement: 0, 1, ...
-    strengths
-        λ of each epoch's step.
-    auc_mean
-        Validation ROC-AUC, mean over replicates.
-    auc_low, auc_high
-        95 % confidence band of that mean over replicates (Student's t); NaN with fewer than two.
-    loss
-        Training cross-entropy alone, mean over replicates.
-    penalty
-        Ω alone, not multiplied by λ, mean over replicates.
-    gini
-        Of the attributions, mean over replicates.
-    top_features
-        The features with the largest mean |attribution| at the last epoch.
-    best_epoch
-        Mean over replicates of the epoch with the best validation ROC-AUC.
-    best_validation_auc
-        Mean over replicates of that ROC-AUC.
-    test_auc, test_band
-        Test ROC-AUC at each replicate's best epoch: mean and half the width of its 95 % band;
-        NaN until first computed, and in what the trainer shows until it is revealed.
-    test_replicates
-        How many replicates that mean is over.
-    test_is_current
-        False while a later best epoch awaits its test.
-    without_validation
-        Replicates whose validation split holds one class, so that they have no ROC-AUC.
-    zero_attributions
-        Steps, over all replicates, whose penalty was left out because the attribution was zero.
     """
 
     method: str
     title: str
-    epochs: tuple[int, ...] = ()
-    strengths: tuple[float, ...] = ()
-    auc_mean: tuple[float, ...] = ()
+    epochs: tuple[int, ...] = ()  # steps taken before each measurement
+    strengths: tuple[float, ...] = ()  # λ of each epoch's step
+    auc_mean: tuple[float, ...] = ()  # validation ROC-AUC, mean over replicates
+    # 95 % confidence band of that mean over replicates (Student's t); NaN with fewer than two.
     auc_low: tuple[float, ...] = ()
     auc_high: tuple[float, ...] = ()
-    loss: tuple[float, ...] = ()
-    penalty: tuple[float, ...] = ()
-    gini: tuple[float, ...] = ()
+    loss: tuple[float, ...] = ()  # training cross-entropy alone, mean over replicates
+    penalty: tuple[float, ...] = ()  # Ω alone, not multiplied by λ, mean over replicates
+    gini: tuple[float, ...] = ()  # of the attributions, mean over replicates
     top_features: tuple[TopFeature, ...] = ()
+    # Mean over replicates of the epoch with the best validation ROC-AUC.
     best_epoch: float = float("nan")
-    best_validation_auc: float = float("nan")
+    best_validation_auc: float = float("nan")  # mean over replicates of that ROC-AUC
+    # Test ROC-AUC at each replicate's best epoch: mean and half the width of its 95 % band; NaN
+    # until first computed, and in what the trainer shows until it is revealed.
     test_auc: float = float("nan")
     test_band: float = float("nan")
-    test_replicates: int = 0
-    test_is_current: bool = False
+    test_replicates: int = 0  # how many replicates that mean is over
+    test_is_current: bool = False  # False while a later best epoch awaits its test
+    # Replicates whose validation split holds one class, so that they have no ROC-AUC.
     without_validation: int = 0
+    # Steps, over all replicates, whose penalty was left out because the attribution was zero.
     zero_attributions: int = 0
 
     def without_test(self) -> MethodCurve:
@@ -275,6 +241,20 @@ class Snapshot:
         ROC-AUC of this cohort was first revealed, in this run or in one before it.
     place
         What computes, in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import LiveConfig, LiveTrainer
+    >>> trainer = LiveTrainer(cohort, LiveConfig(replicates=2, epochs=1), "cpu")
+    >>> trainer.snapshot().state
+    'ready'
+    >>> trainer.stop()
     """
 
     version: int

@@ -72,7 +72,20 @@ def attribution_prior_loss(
         but requires a gradient counts, a frozen one does not. Checked once a network and shape, by
         layers and numbers, on a copy whose parameters were moved.
 
-    Source: Erion et al. 2021, Equation 1.
+    References
+    ----------
+    Erion et al. 2021, Equation 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> loss = attribution_prior_loss(network, x, "x_gradient", "l1")
+    >>> loss.requires_grad
+    True
     """
     method = parse_method(method)
     if not method.card.regularised:
@@ -127,6 +140,16 @@ def training_attributions(
     ------
     ValueError, NotHomogeneousError
         As in `attribution_prior_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> network = nn.Linear(2, 1, bias=False)
+    >>> network.weight.data = torch.tensor([[2.0, -1.0]])
+    >>> x = torch.tensor([[1.0, 3.0]])
+    >>> training_attributions(network, x, "x_gradient").tolist()
+    [[2.0, -3.0]]
     """
     check_inputs(inputs)
     check_differentiable(network)

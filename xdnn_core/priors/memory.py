@@ -19,19 +19,7 @@ _PATIENCE = 1.0  # seconds
 
 
 def memory_needed(config: LiveConfig, rows: int, features: int) -> int:
-    """Bytes a run holds once it trains, about.
-
-    Parameters
-    ----------
-    config
-        Of the run.
-    rows, features
-        Of the cohort, N and d.
-
-    Returns
-    -------
-    int
-    """
+    """Bytes a run holds once it trains, about."""
     shape = MLPConfig(features, config.hidden)
     # Parameters, gradients, the best so far, and Adam's two moments, for every network.
     networks = 5 * shape.multiplications * config.replicates * len(config.methods)
@@ -54,23 +42,7 @@ class RunMemory:
         self._released = threading.Condition()
 
     def reserve(self, run: object, needed: int, device: torch.device) -> None:
-        """Count a run, or refuse it where it would not fit beside the others.
-
-        Parameters
-        ----------
-        run
-            Stands for the run until it is released.
-        needed
-            Bytes, from `memory_needed`.
-        device
-            Where it trains.
-
-        Raises
-        ------
-        UserError
-            If it alone needs more than the device's budget, or all runs together more than half
-            of what the device has for them.
-        """
+        """Count a run, or refuse it where it would not fit beside the others."""
         with self._released:
             # A run that was just ended may be about to let go.
             if self.held(device) and needed > self._budget(device):

@@ -12,30 +12,14 @@ MAX_SAMPLES = 512
 
 @dataclass(frozen=True)
 class MethodCard:
-    """What one attribution method is.
+    """What one attribution method is."""
 
-    Attributes
-    ----------
-    title
-        Name on screen.
-    formula
-        The attribution A of input x, F the logit, F' = ∂F/∂x.
-    biases
-        Whether the network trained with it has biases.
-    regularised
-        Whether a penalty on the attribution is trained with; False for the two controls.
-    default_samples
-        References k of Expected Gradients, steps n of Integrated Gradients; 0 elsewhere.
-    source
-        Paper.
-    """
-
-    title: str
-    formula: str
-    biases: bool
-    regularised: bool
-    default_samples: int
-    source: str
+    title: str  # name on screen
+    formula: str  # the attribution A of input x, F the logit, F' = ∂F/∂x
+    biases: bool  # whether the network trained with it has biases
+    regularised: bool  # whether a penalty on the attribution is trained with
+    default_samples: int  # references k of Expected Gradients, steps n of Integrated Gradients
+    source: str  # paper
 
 
 METHODS: dict[str, MethodCard] = {
@@ -84,6 +68,11 @@ class PriorMethod:
     ------
     UserError
         If the name is unknown, or the samples do not fit the method.
+
+    Examples
+    --------
+    >>> PriorMethod("expected_gradients", 8).key
+    'expected_gradients:8'
     """
 
     name: str
@@ -131,13 +120,7 @@ class PriorMethod:
 
 
 def parse_method(text: str | PriorMethod) -> PriorMethod:
-    """Read ``"x_gradient"``, ``"expected_gradients"`` or ``"expected_gradients:8"``.
-
-    Raises
-    ------
-    UserError
-        If the method is unknown or its samples are not a number in range.
-    """
+    """Read ``"x_gradient"``, ``"expected_gradients"`` or ``"expected_gradients:8"``."""
     if isinstance(text, PriorMethod):
         return text
     found = re.fullmatch(r"([a-z_]+)(?::(\d{1,4}))?", text.strip())

@@ -12,13 +12,6 @@ class FlatAdam:
 
     Takes torch's function instead of its class, whose constructor imports a compiler: seconds of
     delay before the first live training.
-
-    Parameters
-    ----------
-    parameters, gradients
-        Buffers of the same shape; `step` changes the first by the second.
-    learning_rate
-        Step size.
     """
 
     def __init__(self, parameters: Tensor, gradients: Tensor, learning_rate: float) -> None:

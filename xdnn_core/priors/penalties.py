@@ -18,44 +18,21 @@ from xdnn_core.errors import UserError
 
 @dataclass(frozen=True)
 class PenaltyValue:
-    """A penalty at a profile.
+    """A penalty at a profile."""
 
-    Attributes
-    ----------
-    value
-        Ω, (...).
-    slope
-        dΩ/da, (..., d).
-    undefined
-        (...), True where the profile is zero everywhere, so that Ω is not defined; value and
-        slope are 0 there.
-    """
-
-    value: Tensor
-    slope: Tensor
-    undefined: Tensor
+    value: Tensor  # Ω, (...)
+    slope: Tensor  # dΩ/da, (..., d)
+    undefined: Tensor  # (...), True where the profile is zero everywhere, so that Ω is not defined
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """A penalty Ω(A) that training makes small.
+    """A penalty Ω(A) that training makes small."""
 
-    Attributes
-    ----------
-    name
-        Key in `PENALTIES`.
-    title
-        Name on screen.
-    at_profile
-        Maps a profile (..., d) to its `PenaltyValue`.
-    differentiable
-        Maps a profile (d,) to Ω, for autograd.
-    """
-
-    name: str
-    title: str
-    at_profile: Callable[[Tensor], PenaltyValue]
-    differentiable: Callable[[Tensor], Tensor]
+    name: str  # key in `PENALTIES`
+    title: str  # name on screen
+    at_profile: Callable[[Tensor], PenaltyValue]  # maps a profile (..., d) to its `PenaltyValue`
+    differentiable: Callable[[Tensor], Tensor]  # maps a profile (d,) to Ω, for autograd
 
     def __call__(self, attributions: Tensor) -> Tensor:
         """Return Ω of attributions (B, ...), a scalar that autograd can go through."""
@@ -68,19 +45,9 @@ def profile(attributions: Tensor) -> Tensor:
 
 
 def gini(values: Tensor) -> Tensor:
-    """Return the Gini coefficient of nonnegative values: 0 all equal, 1 − 1/d all in one.
+    """Return the Gini coefficient of nonnegative values: 0 all equal, 1 − 1/d all in one, (...).
 
     G = Σ_ij |a_i − a_j| / (2 d Σ a), by sorting: Σ_i (2i − d − 1) a_(i) / (d Σ a).
-
-    Parameters
-    ----------
-    values
-        (..., d), nonnegative.
-
-    Returns
-    -------
-    Tensor
-        (...); NaN where all values are (near) zero, where it is not defined.
 
     Source: Hurley and Rickard 2009; Erion et al. 2021, Section 4.3.
     """
@@ -147,13 +114,7 @@ PENALTIES: dict[str, Penalty] = {
 
 
 def find_penalty(name: str) -> Penalty:
-    """Return a penalty by name.
-
-    Raises
-    ------
-    UserError
-        If the name is unknown.
-    """
+    """Return a penalty by name."""
     if name not in PENALTIES:
         raise UserError(f"Penalty {name!r} is not known; choose from {', '.join(PENALTIES)}.")
     return PENALTIES[name]

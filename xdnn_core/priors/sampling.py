@@ -18,17 +18,7 @@ _REFERENCES, _POSITIONS = 1, 2  # streams
 
 
 def replicate_seeds(seed: int, replicates: int, purpose: str) -> list[int]:
-    """Derive one 32-bit seed a replicate; replicate i's does not depend on how many there are.
-
-    Parameters
-    ----------
-    seed
-        Of replicate 0; replicate i of `seed` is replicate 0 of `seed + i`.
-    replicates
-        How many.
-    purpose
-        Keeps the streams of different uses apart.
-    """
+    """Derive one 32-bit seed a replicate; replicate i's does not depend on how many there are."""
     salt = [ord(letter) for letter in purpose]
     return [
         int(np.random.SeedSequence([seed + index, *salt]).generate_state(1)[0])
@@ -39,26 +29,7 @@ def replicate_seeds(seed: int, replicates: int, purpose: str) -> list[int]:
 def draw_path(
     seeds: Tensor, step: int, rows: int, samples: int, independent: bool = False
 ) -> PathDraws:
-    """Draw references and positions of one training step.
-
-    Parameters
-    ----------
-    seeds
-        One a replicate, (R,), int64, on the device to draw on.
-    step
-        Number of the training step.
-    rows
-        n, rows to attribute; the references are the same rows.
-    samples
-        k, samples a row.
-    independent
-        False: the references are a random permutation of k copies of the rows, so every row is
-        used exactly k times (the published code). True: independent draws.
-
-    Returns
-    -------
-    PathDraws
-    """
+    """Draw references and positions of one training step."""
     shape = (len(seeds), rows, samples)
     keys = _uniform_bits(seeds, step, _REFERENCES, rows * samples)  # (R, n*k)
     permuted = keys.argsort(dim=1, stable=True) % rows

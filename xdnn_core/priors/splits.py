@@ -17,36 +17,16 @@ from xdnn_core.priors.stack import padded
 
 @dataclass(frozen=True)
 class SplitStack:
-    """Standardised rows of R splits of one cohort.
+    """Standardised rows of R splits of one cohort."""
 
-    Attributes
-    ----------
-    features
-        d. Matrices are D wide, d padded with zeros, see `padded`.
-    x
-        Training rows, then validation rows, (R, n + v, D).
-    y
-        Their labels, (R, n + v).
-    train
-        n.
-    test_index
-        Rows of `table` every replicate is tested on, (R, m).
-    table
-        The whole cohort, standardised once over all rows so that it survives float32; (N, D),
-        NaN where a value is missing.
-    labels
-        Of the table, (N,).
-    test_scale, test_shift
-        Bring a row of the table to a replicate's own standardisation: scale·row + shift, (R, D).
-    """
-
-    features: int
-    x: Tensor
-    y: Tensor
-    train: int
-    test_index: Tensor
-    table: Tensor
-    labels: Tensor
+    features: int  # d. Matrices are D wide, d padded with zeros, see `padded`
+    x: Tensor  # training rows, then validation rows, (R, n + v, D)
+    y: Tensor  # their labels, (R, n + v)
+    train: int  # n
+    test_index: Tensor  # rows of `table` every replicate is tested on, (R, m)
+    table: Tensor  # the whole cohort, standardised once over all rows so that it survives float32
+    labels: Tensor  # of the table, (N,)
+    # Bring a row of the table to a replicate's own standardisation: scale·row + shift, (R, D).
     test_scale: Tensor
     test_shift: Tensor
 
@@ -80,26 +60,7 @@ def stack_splits(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> SplitStack:
-    """Split a cohort once a seed and put everything on a device.
-
-    Parameters
-    ----------
-    cohort
-        Features and labels.
-    seeds
-        One a replicate, as scikit-learn's ``random_state``.
-    device, dtype
-        Where and how to hold it.
-
-    Returns
-    -------
-    SplitStack
-
-    Raises
-    ------
-    ValueError
-        If the cohort is too small to split.
-    """
+    """Split a cohort once a seed and put everything on a device."""
     splits = [split_cohort(cohort, seed) for seed in seeds]
     seen = [np.concatenate([split.train, split.validation]) for split in splits]
     rows = [

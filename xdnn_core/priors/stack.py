@@ -43,15 +43,6 @@ class ParameterStack:
 
     One buffer makes Adam one fused call. Layers follow each other; within a layer, replicates do.
     The first layer's weights are (R, out, D), D the padded number of features.
-
-    Parameters
-    ----------
-    config
-        Shape of one perceptron.
-    replicates
-        R.
-    device, dtype
-        Of the buffer, which starts at zero.
     """
 
     def __init__(
@@ -103,33 +94,14 @@ class ParameterStack:
 
 
 class Layers:
-    """Weights (T, out, in) and biases (T, out) of T replicates; the biases may be missing.
-
-    Parameters
-    ----------
-    weights, biases
-        Input side first.
-    """
+    """Weights (T, out, in) and biases (T, out) of T replicates; the biases may be missing."""
 
     def __init__(self, weights: list[Tensor], biases: list[Tensor]) -> None:
         self.weights = weights
         self.biases = biases
 
     def forward(self, rows: Tensor, buffers: Buffers) -> tuple[list[Tensor], Tensor]:
-        """Run the perceptrons on their own rows.
-
-        Parameters
-        ----------
-        rows
-            (T, m, D).
-        buffers
-            Holds the results until it is used again.
-
-        Returns
-        -------
-        hidden, logits
-            h_0 = rows and the output of every hidden layer, (T, m, width); and (T, m).
-        """
+        """Run the perceptrons on their own rows."""
         hidden = [rows]
         for layer in range(len(self.weights)):
             weight = self.weights[layer].mT  # (T, in, out)

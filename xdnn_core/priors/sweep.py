@@ -87,6 +87,19 @@ def run_sweep(
     UserError
         If nothing is asked for, the folder belongs to another sweep, a method is unknown or the
         cohort too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import SweepConfig
+    >>> config = SweepConfig(hidden=(4,), epochs=2)
+    >>> len(run_sweep(cohort, ["x_gradient"], [1.0], 2, config=config, device="cpu"))
+    2
     """
     config = config or SweepConfig()
     chosen = resolve_device(device)
@@ -123,13 +136,7 @@ def run_sweep(
 def plan_cells(
     methods: Iterable[str | PriorMethod], strengths: Sequence[float], replicates: int, block: int
 ) -> list[Cell]:
-    """The blocks of a sweep in the order they are trained.
-
-    Raises
-    ------
-    UserError
-        If there are no methods, strengths or replicates, or a strength is not positive.
-    """
+    """The blocks of a sweep in the order they are trained."""
     chosen = [parse_method(method) for method in methods]
     if not chosen or replicates < 1 or block < 1:
         raise UserError("Give at least one method and one replicate.")
@@ -169,6 +176,20 @@ def choose_strengths(results: pd.DataFrame) -> dict[str, float]:
     dict
         Method key ("x_gradient", "expected_gradients:8") to the λ with the highest mean
         validation ROC-AUC, the smaller of equals; NaN where no replicate counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Cohort, Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> from xdnn_core import SweepConfig, run_sweep
+    >>> config = SweepConfig(hidden=(4,), epochs=2)
+    >>> results = run_sweep(cohort, ["x_gradient"], [1.0], 2, config=config, device="cpu")
+    >>> choose_strengths(results)
+    {'x_gradient': 1.0}
     """
     chosen: dict[str, float] = {}
     for (name, samples), rows in results.groupby(["method", "samples"]):

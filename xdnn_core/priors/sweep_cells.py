@@ -30,6 +30,11 @@ class SweepConfig:
         Full-batch steps.
     seed
         Replicate i splits, starts and draws from seed + i.
+
+    Examples
+    --------
+    >>> SweepConfig(epochs=50).epochs
+    50
     """
 
     penalty: str = "gini"

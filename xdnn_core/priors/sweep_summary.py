@@ -12,44 +12,19 @@ from xdnn_core.priors.sweep import choose_strengths
 
 @dataclass(frozen=True)
 class StrengthScore:
-    """Test ROC-AUC of one method at one λ.
-
-    Attributes
-    ----------
-    method, title
-        Key and readable name.
-    strength
-        λ.
-    mean, two_sem
-        Over replicates with a test ROC-AUC: mean, and twice its standard error.
-    replicates
-        How many those are.
-    chosen
-        Whether validation scores chose this λ for the method.
-    """
+    """Test ROC-AUC of one method at one λ."""
 
     method: str
     title: str
-    strength: float
-    mean: float
-    two_sem: float
-    replicates: int
-    chosen: bool
+    strength: float  # λ
+    mean: float  # over replicates with a test ROC-AUC
+    two_sem: float  # twice the standard error of that mean
+    replicates: int  # how many those are
+    chosen: bool  # whether validation scores chose this λ for the method
 
 
 def strength_scores(results: pd.DataFrame) -> tuple[StrengthScore, ...]:
-    """Score every method with a prior at every λ it was trained with.
-
-    Parameters
-    ----------
-    results
-        From `run_sweep`.
-
-    Returns
-    -------
-    tuple of StrengthScore
-        By method, then λ; methods trained at one λ only are left out, there is nothing to compare.
-    """
+    """Score every method with a prior at every λ it was trained with."""
     chosen = choose_strengths(results)
     scores: list[StrengthScore] = []
     for (name, samples), rows in results.groupby(["method", "samples"]):

@@ -15,35 +15,29 @@ Kind = Literal["numeric", "binary", "category"]
 
 
 class CohortError(UserError):
-    """A cohort that cannot be used; the message says what to do."""
+    """A cohort that cannot be used; the message says what to do.
+
+    Examples
+    --------
+    >>> import io
+    >>> from xdnn_core import load_cohort
+    >>> load_cohort(io.BytesIO(b""))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xdnn_core.data.cohorts.cohort.CohortError: ...
+    """
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the feature matrix.
+    """One column of the feature matrix."""
 
-    Attributes
-    ----------
-    name
-        Unique; ``"education=3"`` for one level of a categorical column.
-    title
-        Readable name: ``"Education: high school"``.
-    source
-        The column of the file it comes from.
-    kind
-        ``"numeric"``, ``"binary"`` (0 or 1), or ``"category"`` (one level, 0 or 1).
-    unit
-        Of the values, empty where there is none.
-    description
-        One sentence.
-    """
-
-    name: str
-    title: str
-    source: str
-    kind: Kind
-    unit: str = ""
-    description: str = ""
+    name: str  # unique; ``"education=3"`` for one level of a categorical column
+    title: str  # readable name: ``"Education: high school"``
+    source: str  # the column of the file it comes from
+    kind: Kind  # ``"numeric"``, ``"binary"`` (0 or 1), or ``"category"`` (one level, 0 or 1)
+    unit: str = ""  # of the values, empty where there is none
+    description: str = ""  # one sentence
 
 
 @dataclass(frozen=True)
@@ -78,6 +72,17 @@ class Cohort:
         What else was done to the data, a sentence each.
     citation
         Where the data are from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdnn_core.data.cohorts.cohort import Column
+    >>> cohort = Cohort(
+    ...     name="small", title="Small", outcome="Died", features=np.arange(100.0)[:, None],
+    ...     labels=np.arange(100) % 2, columns=(Column("age", "Age", "age", "numeric"),),
+    ... )
+    >>> cohort.features.shape
+    (100, 1)
     """
 
     name: str

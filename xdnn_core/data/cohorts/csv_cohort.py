@@ -33,24 +33,7 @@ def cohort_from_table(
     positive: str | None = None,
     categorical: Iterable[str] = (),
 ) -> Cohort:
-    """Make a cohort of a table by choosing its outcome.
-
-    Parameters
-    ----------
-    table
-        From `read_table`.
-    outcome, positive, categorical
-        As in `load_cohort`.
-
-    Returns
-    -------
-    Cohort
-
-    Raises
-    ------
-    CohortError
-        If there is no such binary column, or a feature cannot be encoded.
-    """
+    """Make a cohort of a table by choosing its outcome."""
     chosen = _find_outcome(table, outcome)
     values = chosen.values
     if positive is not None and positive not in values:

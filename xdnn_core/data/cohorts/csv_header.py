@@ -28,13 +28,7 @@ _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
 
 
 def open_text(source: CsvSource) -> tuple[str, pa.NativeFile]:
-    """Title and content, at most `MAX_BYTES`; a stream of its own, which the caller closes.
-
-    Raises
-    ------
-    CohortError
-        If there is no such file, or it is too large, or cannot be read or copied.
-    """
+    """Title and content, at most `MAX_BYTES`; a stream of its own, which the caller closes."""
     try:
         title, stream = _open(source)
     except OSError as error:

@@ -45,40 +45,20 @@ _POSITIVE_WORDS: Final = ("1", "1.0", "true", "yes", "y", "positive", "dead", "d
 
 @dataclass(frozen=True)
 class BinaryColumn:
-    """A column that could be the outcome.
+    """A column that could be the outcome."""
 
-    Attributes
-    ----------
-    name
-        Of the column.
-    values
-        Its two values as text; the second is the one taken as label 1 unless told otherwise.
-    counts
-        How often each occurs.
-    """
-
-    name: str
-    values: tuple[str, str]
-    counts: tuple[int, int]
+    name: str  # of the column
+    values: tuple[str, str]  # its two values as text
+    counts: tuple[int, int]  # how often each occurs
 
 
 @dataclass(frozen=True, eq=False)
 class CsvTable:
-    """A CSV file that was read.
+    """A CSV file that was read."""
 
-    Attributes
-    ----------
-    title
-        Name of the file without folder and ending.
-    frame
-        Its cells, N rows; float64, NaN where missing, or text.
-    binary
-        The columns that could be the outcome.
-    """
-
-    title: str
-    frame: pd.DataFrame = field(repr=False)
-    binary: tuple[BinaryColumn, ...]
+    title: str  # name of the file without folder and ending
+    frame: pd.DataFrame = field(repr=False)  # its cells, N rows
+    binary: tuple[BinaryColumn, ...]  # the columns that could be the outcome
 
 
 def read_table(source: CsvSource) -> CsvTable:
@@ -86,20 +66,6 @@ def read_table(source: CsvSource) -> CsvTable:
 
     Comma, semicolon, tab or bar between cells; UTF-8, UTF-16 or Windows-1252; decimal commas
     where semicolons separate. Cells missing at the end of a row are empty.
-
-    Parameters
-    ----------
-    source
-        Path, bytes, or an open binary file; at most `MAX_BYTES`.
-
-    Returns
-    -------
-    CsvTable
-
-    Raises
-    ------
-    CohortError
-        If it is not a readable table, or is too large, too short or too wide.
     """
     title, stream = open_text(source)
     with stream:

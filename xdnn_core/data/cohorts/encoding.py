@@ -14,33 +14,16 @@ from xdnn_core.data.cohorts.cohort import Column, Kind
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """How one column of a table becomes features.
+    """How one column of a table becomes features."""
 
-    Attributes
-    ----------
-    name
-        Of the column in the table.
-    title
-        Readable name.
-    kind
-        ``"numeric"``; ``"binary"``, two levels, one feature that is 1 for the second; or
-        ``"category"``, one feature a level.
-    levels
-        Values and their readable names, in order; a value that is not listed counts as missing.
-        Empty for numeric columns.
-    missing
-        Numeric columns: codes that mean "not known".
-    unit, description
-        For the data dictionary.
-    """
-
-    name: str
-    title: str
+    name: str  # of the column in the table
+    title: str  # readable name
     kind: Kind = "numeric"
+    # Values and their readable names, in order; a value that is not listed counts as missing.
     levels: Mapping[Any, str] = field(default_factory=dict)
-    missing: tuple[float, ...] = ()
-    unit: str = ""
-    description: str = ""
+    missing: tuple[float, ...] = ()  # numeric columns: codes that mean "not known"
+    unit: str = ""  # for the data dictionary
+    description: str = ""  # for the data dictionary
 
     @property
     def width(self) -> int:
@@ -49,20 +32,7 @@ class ColumnSpec:
 
 
 def encode(table: pd.DataFrame, specs: Sequence[ColumnSpec]) -> tuple[np.ndarray, list[Column]]:
-    """Encode a table, a missing category giving a missing value in all its levels.
-
-    Parameters
-    ----------
-    table
-        N rows; holds every column of `specs`.
-    specs
-        What to encode, in order.
-
-    Returns
-    -------
-    features, columns
-        (N, d), float64, NaN where missing; and one `Column` a feature.
-    """
+    """Encode a table, a missing category giving a missing value in all its levels, (N, d)."""
     features = np.full((len(table), sum(spec.width for spec in specs)), np.nan)
     columns: list[Column] = []
     for spec in specs:

@@ -45,6 +45,16 @@ def load_cohort(
         If the source is not there or cannot be used; one sentence that says what to do.
     DownloadError
         If "nhanes1" cannot be downloaded.
+
+    Examples
+    --------
+    >>> import io
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"age": range(100), "died": [0, 1] * 50})
+    >>> table = io.BytesIO(frame.to_csv(index=False).encode())
+    >>> cohort = load_cohort(table, outcome="died", positive="1")
+    >>> float(cohort.labels.mean())
+    0.5
     """
     if source == "nhefs":
         return load_nhefs()

@@ -30,16 +30,9 @@ _SUBSET_FILES: Final = ("NHANESI_subset_X.csv", "NHANESI_subset_y.csv")
 
 @dataclass(frozen=True)
 class RemoteMatrix:
-    """Where the paper's matrix is and what its files must be.
+    """Where the paper's matrix is and what its files must be."""
 
-    Attributes
-    ----------
-    base
-        Address of the folder; ``XDNN_NHANES_URL`` overrules it.
-    blobs
-        Git blob hash (SHA-1) of every file, by name.
-    """
-
+    # Address of the folder; ``XDNN_NHANES_URL`` overrules it.
     base: str = "https://raw.githubusercontent.com/visinf/fast-axiomatic-attribution/main/sparsity"
     blobs: dict[str, str] = field(
         default_factory=lambda: {
@@ -55,23 +48,6 @@ class RemoteMatrix:
 
 def load_nhanes1(remote: RemoteMatrix | None = None, progress: Progress | None = None) -> Cohort:
     """Open the paper's NHANES I matrix, downloading it first where it is not in the cache.
-
-    Parameters
-    ----------
-    remote
-        Where from; None for the authors' repository.
-    progress
-        Called with bytes present and bytes in all while downloading.
-
-    Returns
-    -------
-    Cohort
-        13,442 rows of 118 features.
-
-    Raises
-    ------
-    DownloadError
-        If a file cannot be downloaded, or is not the published one.
 
     Source: Erion et al. 2021, Section 4.3; files of Hesse et al. 2021.
     """
@@ -177,20 +153,6 @@ def load_subset(folder: Path) -> Cohort:
 
     Follow-up y > 0: died after y years; y < 0: censored after −y years. The outcome is death
     within 10 years; who was censored before 10 years is left out, the outcome being unknown.
-
-    Parameters
-    ----------
-    folder
-        With NHANESI_subset_X.csv and NHANESI_subset_y.csv, each with a row number first.
-
-    Returns
-    -------
-    Cohort
-
-    Raises
-    ------
-    CohortError
-        If the files are not there or not in this layout.
     """
     tables = []
     for name in _SUBSET_FILES:

@@ -152,11 +152,6 @@ LEFT_OUT: tuple[LeftOut, ...] = (
 def load_nhefs() -> Cohort:
     """Open NHEFS from the installed package; needs no network.
 
-    Returns
-    -------
-    Cohort
-        1,629 rows; 318 died by 1992.
-
     Source: Hernán and Robins 2020, data of the NHANES I Epidemiologic Follow-up Study.
     """
     file = resources.files("causaldata") / "nhefs" / "nhefs.dta"

@@ -17,29 +17,15 @@ MIN_ROWS = 50
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One random split and the preprocessing fitted on its training rows.
+    """One random split and the preprocessing fitted on its training rows."""
 
-    Attributes
-    ----------
-    train, validation, test
-        Row indices into the cohort.
-    mean, scale
-        What standardisation subtracts and divides by, (d,); scale is 1 for a column that is
-        constant in training.
-    empty
-        (d,), True for columns without a single training value. scikit-learn drops them; here
-        they become 0 everywhere, which to a network is the same and keeps the width.
-    constant
-        (d,), True for columns with one training value only.
-    """
-
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
-    empty: np.ndarray
-    constant: np.ndarray
+    train: np.ndarray  # row indices into the cohort
+    validation: np.ndarray  # row indices into the cohort
+    test: np.ndarray  # row indices into the cohort
+    mean: np.ndarray  # what standardisation subtracts, (d,)
+    scale: np.ndarray  # what it then divides by, (d,)
+    empty: np.ndarray  # (d,), True for columns without a single training value
+    constant: np.ndarray  # (d,), True for columns with one training value only
     _imputer: SimpleImputer = field(repr=False)
     _scaler: StandardScaler = field(repr=False)
 
@@ -62,22 +48,6 @@ def split_cohort(cohort: Cohort, seed: int) -> Split:
     Two calls of scikit-learn's train_test_split with the same seed (train and validation from
     test, then train from validation), mean imputation and standardisation fitted on the
     training rows.
-
-    Parameters
-    ----------
-    cohort
-        At least 50 rows.
-    seed
-        scikit-learn's ``random_state``.
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    CohortError
-        If there are fewer than 50 rows.
 
     Source: Erion et al. 2021, Section 4.3; Hesse et al. 2021, Section 4.3.
     """

@@ -25,21 +25,7 @@ def draw_detail(
     facts: Sequence[tuple[str, str]],
     theme: Theme,
 ) -> None:
-    """Draw a cell's statement, its witness and its numbers; the textbook's example as a chart.
-
-    Parameters
-    ----------
-    cell
-        The chosen one.
-    title
-        Of its method.
-    reading
-        What the witness is, to stand before it.
-    facts
-        Labels and values.
-    theme
-        Of the chart.
-    """
+    """Draw a cell's statement, its witness and its numbers; the textbook's example as a chart."""
     axiom = AXIOMS[cell.axiom]
     is_textbook = cell.witness.startswith(STEP)
     with st.container(border=True, key="axioms_detail"):

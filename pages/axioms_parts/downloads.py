@@ -15,17 +15,7 @@ from xdnn_core.figures.export import settings_json
 
 
 def draw_downloads(table: Table1 | NetworkTable1, cells: Sequence[Cell], stem: str) -> None:
-    """Draw the popover: the cells as CSV, everything as JSON.
-
-    Parameters
-    ----------
-    table
-        What goes into the JSON file.
-    cells
-        A line each of the CSV file.
-    stem
-        Of the files' names.
-    """
+    """Draw the popover: the cells as CSV, everything as JSON."""
     rows = pd.DataFrame([asdict(cell) for cell in cells])
     with st.popover("Download", icon=":material/download:"):
         options = {"on_click": "ignore", "width": "stretch"}

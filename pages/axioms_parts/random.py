@@ -27,15 +27,7 @@ _TITLES = {name: method.title for name, method in AXIOM_METHODS.items()}
 
 
 def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
-    """Draw the answer, the table, the chosen cell, and where the numbers come from.
-
-    Parameters
-    ----------
-    view
-        The row of controls.
-    body
-        All below.
-    """
+    """Draw the answer, the table, the chosen cell, and where the numbers come from."""
     with view:
         without_biases = _choose_networks()
         trials, job = _choose_run(without_biases)

@@ -28,19 +28,7 @@ _table = st.components.v2.component(
 def draw_table(
     titles: Mapping[str, str], cells: Sequence[Cell], notes: Mapping[str, str], theme: Theme
 ) -> Cell:
-    """Draw the table; returns the chosen cell.
-
-    Parameters
-    ----------
-    titles
-        Of the methods, by name, in the order of the rows.
-    cells
-        Every axiom for every one of them.
-    notes
-        What stands below the verdict, by `cell_key`.
-    theme
-        Of the colours.
-    """
+    """Draw the table; returns the chosen cell."""
     known = {cell_key(cell): cell for cell in cells}
     chosen = known[_chosen(known)]
     rows = [

@@ -14,39 +14,19 @@ _TRIALS = 32  # of methods that draw
 
 @dataclass(frozen=True)
 class StepExample:
-    """F(x) = 1 − ReLU(1 − x) from the baseline to x, and what a method makes of it.
+    """F(x) = 1 − ReLU(1 − x) from the baseline to x, and what a method makes of it."""
 
-    Attributes
-    ----------
-    xs, ys
-        Graph of F.
-    baseline, x
-        Where the attribution starts and ends.
-    at_baseline, at_x
-        F there.
-    attribution
-        What the method attributes; of several draws the smallest.
-    """
-
-    xs: tuple[float, ...]
+    xs: tuple[float, ...]  # graph of F
     ys: tuple[float, ...]
-    baseline: float
+    baseline: float  # where the attribution starts and ends
     x: float
-    at_baseline: float
+    at_baseline: float  # F there
     at_x: float
-    attribution: float
+    attribution: float  # what the method attributes; of several draws the smallest
 
 
 def step_example(method: str) -> StepExample:
-    """Attribute the textbook's function.
-
-    Parameters
-    ----------
-    method
-        Key in `AXIOM_METHODS`.
-
-    Source: Sundararajan et al. 2017, Section 2.1.
-    """
+    """Attribute the textbook's function (Sundararajan et al. 2017, Section 2.1)."""
     network = step_network()
     start = torch.zeros(1, FEATURES, dtype=torch.float64)
     x = start[0].clone()

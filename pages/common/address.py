@@ -19,15 +19,7 @@ _BOUND = {"bind": "query-params", "persist_state": "session"}
 
 
 def read(key: str, accepts: Callable[[str], bool]) -> str | None:
-    """Return what the address has for a parameter; None where it has nothing that may be.
-
-    Parameters
-    ----------
-    key
-        Name of the parameter.
-    accepts
-        Whether a value may be.
-    """
+    """Return what the address has for a parameter; None where it has nothing that may be."""
     values = _read(key, lambda given: len(given) == 1 and accepts(given[0]))
     return values[0] if values else None
 

@@ -19,13 +19,7 @@ _BYTES = 128 * 2**20
 
 
 class Results:
-    """A thread-safe cache; what is asked for under a key never depends on who asks.
-
-    Parameters
-    ----------
-    limit
-        Bytes all results may hold together; one that alone holds more is kept alone.
-    """
+    """A thread-safe cache of `limit` bytes; what a key names never depends on who asks."""
 
     def __init__(self, limit: int = _BYTES) -> None:
         self._kept: LRUCache[Hashable, Any] = LRUCache(

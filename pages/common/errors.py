@@ -27,11 +27,6 @@ def for_screen(problem: Exception | str) -> str:
 
     Of every path only the last part is left. The whole, with what caused it, goes to the server's
     log, once a session.
-
-    Parameters
-    ----------
-    problem
-        A `UserError`, or a sentence of one that another thread or process left behind.
     """
     whole = str(problem)
     shown = _paths().sub(_name, whole)

@@ -70,15 +70,7 @@ _strip = st.components.v2.component(
 
 
 def gallery_strip(chosen: str | None, problems: list[str]) -> str | None:
-    """Draw the strip; returns the key of a photograph that was just clicked, else None.
-
-    Parameters
-    ----------
-    chosen
-        Key of the photograph to mark.
-    problems
-        Gets a sentence for every photograph that was readable when listed and is not now.
-    """
+    """Draw the strip; returns the key of a photograph that was just clicked, else None."""
     # What was clicked is marked in this run already, not only in the next.
     clicked = st.session_state.get(_KEY, {}).get("picked")
     items = []

@@ -21,24 +21,12 @@ OWN = "own"  # in the address: a photograph of the user's own, which no link can
 
 @dataclass(frozen=True)
 class Photo:
-    """The photograph of the page.
+    """The photograph of the page."""
 
-    Attributes
-    ----------
-    image
-        RGB, upright.
-    key
-        Key in the gallery; None for the user's own.
-    title
-        What to call it.
-    digest
-        Names its pixels.
-    """
-
-    image: Image.Image
-    key: str | None
-    title: str
-    digest: str
+    image: Image.Image  # RGB, upright
+    key: str | None  # key in the gallery; None for the user's own
+    title: str  # what to call it
+    digest: str  # names its pixels
 
 
 def choose_photo() -> Photo:

@@ -11,15 +11,7 @@ Progress = Callable[[int, int], None]
 
 
 class TimedBar:
-    """A progress bar over several parts, with the time left.
-
-    Parameters
-    ----------
-    label
-        What is being done.
-    parts
-        How many times the work counts up from nothing.
-    """
+    """A progress bar over several parts, with the time left."""
 
     def __init__(self, label: str, parts: int = 1) -> None:
         self._label, self._parts, self._part = label, parts, 0

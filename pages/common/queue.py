@@ -37,12 +37,7 @@ class GiveWay(Protocol):
 class WorkQueue:
     """Turns at computing: pictures one at a time, trainings one on each core.
 
-    Parameters
-    ----------
-    trainings
-        Trainings at a time; None for the number of cores this process may use.
-    held_up
-        Seconds after which one of the larger works that smaller ones hold up goes on for a chunk.
+    `held_up` is in seconds: so often one of the larger works that wait goes on for a chunk.
     """
 
     def __init__(self, trainings: int | None = None, held_up: float = _HELD_UP_SECONDS) -> None:
@@ -61,19 +56,9 @@ class WorkQueue:
 
     @contextmanager
     def picture_turn(self, evaluations: int, waiting: Waiting | None = None) -> Iterator[GiveWay]:
-        """Wait for a turn at gradient evaluations, and hold it for the length of a with block.
+        """Wait for a turn at so many gradient evaluations, and hold it for a with block.
 
-        Parameters
-        ----------
-        evaluations
-            How many gradient evaluations the work takes, all its networks together.
-        waiting
-            Told how many are ahead while there are any.
-
-        Yields
-        ------
-        GiveWay
-            Lets smaller work in.
+        What is yielded lets smaller work in.
         """
         ticket = (max(evaluations, SHORT), next(self._numbers))
 

@@ -96,17 +96,7 @@ def network_colour(is_xdnn: bool, theme: Theme) -> str:
 
 
 def figure(title: str, height: int, **layout: Any) -> go.Figure:
-    """An empty figure with the shared layout.
-
-    Parameters
-    ----------
-    title
-        Stands above the axes, on the left.
-    height
-        Pixels.
-    layout
-        Further settings of Plotly's layout.
-    """
+    """An empty figure with the shared layout."""
     import plotly.graph_objects as go  # not before a chart is drawn: the first page waits for it
 
     made = go.Figure()

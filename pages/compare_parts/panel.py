@@ -16,17 +16,7 @@ from xdnn_core.text import percent
 
 
 def draw_panel(panel: Panel, theme: Theme, description: str) -> DeltaGenerator:
-    """Draw a panel; returns the place below its numbers.
-
-    Parameters
-    ----------
-    panel
-        From the core.
-    theme
-        Palette of its colour bar.
-    description
-        What a screen reader says for the picture.
-    """
+    """Draw a panel; returns the place below its numbers."""
     # The key is what the CSS in theme.py hangs the proportions on.
     with st.container(horizontal=True, gap="small", key=f"panel_{panel.key}"):
         with st.container(gap="xsmall"):

@@ -72,18 +72,10 @@ _canvas = st.components.v2.component(
 
 @dataclass(frozen=True)
 class View:
-    """Where the slider stands and how maps are coloured.
+    """Where the slider stands and how maps are coloured."""
 
-    Attributes
-    ----------
-    alpha
-        Contrast.
-    colours
-        "own": every map on its own scale; "shared": all on that of α = 1.
-    """
-
-    alpha: float = 1.0
-    colours: str = "own"
+    alpha: float = 1.0  # contrast
+    colours: str = "own"  # "own": every map on its own scale; "shared": all on that of α = 1
 
 
 class _Block:
@@ -116,21 +108,7 @@ def canvas_message(
     theme: Theme,
     view: View,
 ) -> bytes:
-    """Put all that the slider moves into one message.
-
-    Parameters
-    ----------
-    models, contrasts
-        One a network.
-    photo
-        What the networks see, (H, W, 3), uint8.
-    title
-        What to call the photograph.
-    theme
-        Palette.
-    view
-        Where the slider stands at first.
-    """
+    """Put all that the slider moves into one message."""
     limit = scale_at_one(contrasts).limit
     stops = contrasts[0].stops
     block = _Block()

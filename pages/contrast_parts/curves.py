@@ -14,36 +14,21 @@ from xdnn_core.figures.rendering import light_blur, shared_scale
 
 @dataclass(frozen=True)
 class ContrastCurves:
-    """One network's curves against α, (S,) each, and what is to be said about them.
+    """One network's curves against α, (S,) each, and what is to be said about them."""
 
-    Attributes
-    ----------
-    stops
-        α.
-    target_logits, confidences
-        Logit and softmax of the target.
-    fast_cosine, integrated_cosine
-        Cosine of the map at α with that at α = 1; NaN where there is no map (α = 0).
-    fast_ssim, integrated_ssim
-        SSIM of the drawn maps, each normalised for display, with that at α = 1; NaN for no map.
-    changes_below
-        Largest α < 1 with another top class than at α = 1, None if there is none.
-    changes_above
-        Smallest α > 1 with another one, None if there is none.
-    class_at_one
-        Top class at α = 1.
-    """
-
-    stops: np.ndarray
-    target_logits: np.ndarray
+    stops: np.ndarray  # α
+    target_logits: np.ndarray  # logit and softmax of the target
     confidences: np.ndarray
+    # Cosine of the map at α with that at α = 1; NaN where there is no map (α = 0)
     fast_cosine: np.ndarray
     integrated_cosine: np.ndarray
+    # SSIM of the drawn maps, each normalised for display, with that at α = 1; NaN for no map
     fast_ssim: np.ndarray
     integrated_ssim: np.ndarray
+    # Largest α < 1 with another top class than at α = 1, None if there is none
     changes_below: float | None
-    changes_above: float | None
-    class_at_one: int
+    changes_above: float | None  # smallest α > 1 with another one, None if there is none
+    class_at_one: int  # top class at α = 1
 
     @property
     def never_changes(self) -> bool:
@@ -52,17 +37,7 @@ class ContrastCurves:
 
 
 def contrast_curves(sweep: RaySweep) -> ContrastCurves:
-    """Reduce a sweep to what is drawn against α.
-
-    Parameters
-    ----------
-    sweep
-        From `ray_sweep`.
-
-    Returns
-    -------
-    ContrastCurves
-    """
+    """Reduce a sweep to what is drawn against α."""
     one = sweep.at_one
     changes = sweep.changes.tolist()
     fast_ssim = _ssim_to(sweep.fast, one)

@@ -26,20 +26,11 @@ LARGEST_CODE = 127
 
 @dataclass(frozen=True)
 class PackedMaps:
-    """One attribution at every contrast, blurred for display, per cent of the logit at α = 1.
+    """One attribution at every contrast, blurred for display, per cent of the logit at α = 1."""
 
-    Attributes
-    ----------
-    codes
-        (S, H, W), int8; (1, H, W) where the maps of all stops are multiples of one.
-    ranges
-        |value| of the largest code at every stop, (S,).
-    limits
-        The end of a colour scale of its own at every stop, (S,); see `rendering.shared_scale`.
-    """
-
-    codes: np.ndarray
-    ranges: np.ndarray
+    codes: np.ndarray  # (S, H, W), int8; (1, H, W) where the maps of all stops are multiples of one
+    ranges: np.ndarray  # |value| of the largest code at every stop, (S,)
+    # The end of a colour scale of its own at every stop, (S,); see `rendering.shared_scale`
     limits: np.ndarray
 
     def values(self, stop: int) -> np.ndarray:
@@ -100,36 +91,17 @@ def palette_table(theme: Theme) -> np.ndarray:
 
 @dataclass(frozen=True)
 class NetworkContrast:
-    """What the Contrast page shows of one network; a fifth of its sweep's memory.
+    """What the Contrast page shows of one network; a fifth of its sweep's memory."""
 
-    Attributes
-    ----------
-    stops
-        α, ascending.
-    at_one
-        Position of α = 1.
-    target
-        The class explained.
-    target_logits
-        F(αx), one a stop.
-    predictions
-        The top class at every stop, with its own logit and confidence.
-    curves
-        What is drawn against α.
-    maps
-        Both attributions.
-    gradient_calls, seconds
-        What the sweep cost.
-    """
-
-    stops: tuple[float, ...]
-    at_one: int
-    target: int
-    target_logits: tuple[float, ...]
+    stops: tuple[float, ...]  # α, ascending
+    at_one: int  # position of α = 1
+    target: int  # the class explained
+    target_logits: tuple[float, ...]  # F(αx), one a stop
+    # The top class at every stop, with its own logit and confidence
     predictions: tuple[Prediction, ...]
-    curves: ContrastCurves
-    maps: NetworkMaps
-    gradient_calls: int
+    curves: ContrastCurves  # what is drawn against α
+    maps: NetworkMaps  # both attributions
+    gradient_calls: int  # of the sweep
     seconds: float
 
 
@@ -141,27 +113,7 @@ def measure_contrast(
     chunk: int | None = None,
     progress: Progress | None = None,
 ) -> NetworkContrast:
-    """Sweep one network over all contrasts of an image (1, 3, H, W) and keep what is shown.
-
-    Parameters
-    ----------
-    model
-        From `load_model`.
-    inputs
-        The normalised image.
-    target
-        Class index.
-    cells
-        Gradient calls from α = 0 to 1, see `ray_sweep`.
-    chunk
-        Rows a gradient call; None chooses by the memory budget.
-    progress
-        Called with (points done, points); may raise to cancel.
-
-    Returns
-    -------
-    NetworkContrast
-    """
+    """Sweep one network over all contrasts of an image (1, 3, H, W) and keep what is shown."""
     x = inputs.to(next(model.network.parameters()))
     sweep = ray_sweep(model.network, x, target, cells=cells, chunk=chunk, progress=progress)
     return NetworkContrast(

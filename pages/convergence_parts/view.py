@@ -14,32 +14,16 @@ from xdnn_core.figures.rendering import Theme, colourise, light_blur, shared_sca
 
 @dataclass(frozen=True)
 class Misleading:
-    """A place where the completeness gap is far smaller than the error.
-
-    Attributes
-    ----------
-    rule, calls
-        Where.
-    gap, error
-        Both relative, 0.01 is one per cent.
-    """
+    """A place where the completeness gap is far smaller than the error."""
 
     rule: str
     calls: int
-    gap: float
+    gap: float  # both relative, 0.01 is one per cent
     error: float
 
 
 def most_misleading(measured: Convergence, rules: Sequence[str]) -> Misleading:
-    """The place where the error is the largest multiple of the completeness gap.
-
-    Parameters
-    ----------
-    measured
-        One network's curves.
-    rules
-        Which of them to look at; if none of them is among these, all.
-    """
+    """The place where the error is the largest multiple of the completeness gap."""
     chosen = [curve for curve in measured.curves if curve.rule in rules]
     places = [
         Misleading(curve.rule, calls, gap, error)

@@ -26,25 +26,14 @@ _LABEL_GAP: Final = 0.07  # of the axis: labels of marks nearer than this would 
 
 @dataclass(frozen=True)
 class Trace:
-    """One curve.
+    """One curve."""
 
-    Attributes
-    ----------
-    method, title
-        Key and readable name.
-    run
-        0 for the live run, then 1, 2, ... for those laid over it.
-    values
-        One an epoch of the grid as far as it was trained; None where not defined.
-    low, high
-        The 95 % band; empty where there is none.
-    """
-
-    method: str
+    method: str  # key and readable name
     title: str
-    run: int
+    run: int  # 0 for the live run, then 1, 2, ... for those laid over it
+    # One an epoch of the grid as far as it was trained; None where not defined
     values: tuple[float | None, ...]
-    low: tuple[float | None, ...] = ()
+    low: tuple[float | None, ...] = ()  # the 95 % band; empty where there is none
     high: tuple[float | None, ...] = ()
 
 
@@ -73,44 +62,20 @@ _BLANK_AXES: Final[dict[str, Axis]] = {
 
 @dataclass(frozen=True)
 class ChartData:
-    """A chart of one quantity against the epoch.
+    """A chart of one quantity against the epoch."""
 
-    Attributes
-    ----------
-    epochs
-        The grid.
-    traces
-        In the order they are drawn: runs laid over first, the live run on top.
-    marks
-        λ of the live run: where it starts, and every change.
-    axis
-        Of the values.
-    label_every
-        Points of the grid from one labelled epoch to the next.
-    """
-
-    epochs: tuple[int, ...]
+    epochs: tuple[int, ...]  # the grid
+    # In the order they are drawn: runs laid over first, the live run on top
     traces: tuple[Trace, ...]
-    marks: tuple[ChartMark, ...]
-    axis: Axis
-    label_every: int
+    marks: tuple[ChartMark, ...]  # λ of the live run: where it starts, and every change
+    axis: Axis  # of the values
+    label_every: int  # points of the grid from one labelled epoch to the next
 
 
 def chart_data(
     live: Snapshot, others: Sequence[Snapshot | KeptRun], quantity: Quantity
 ) -> ChartData:
-    """Shape runs for a chart.
-
-    Parameters
-    ----------
-    live
-        The run being trained; its λ is marked.
-    others
-        Runs to lay over it.
-    quantity
-        ``"auc"`` (validation ROC-AUC, with bands for the live run), ``"loss"``, ``"penalty"`` or
-        ``"gini"``.
-    """
+    """Shape runs for a chart of "auc" (of validation, with bands), "loss", "penalty" or "gini"."""
     longest = max(live.config.epochs, *(run.epoch for run in others), 1)
     stride = _round_number(longest / MAX_POINTS)
     epochs = tuple(range(0, longest + 1, stride))

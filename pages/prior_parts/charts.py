@@ -37,19 +37,7 @@ def draw_chart(
     data: ChartData, names: Sequence[str], theme: Theme, *, key: str, height: int, alt: str,
     legend: bool = False,
 ) -> None:  # fmt: skip
-    """Draw curves against the epoch.
-
-    Parameters
-    ----------
-    data
-        From the core.
-    names
-        Of the runs: the live one, then those laid over it.
-    theme
-        Palette.
-    key, height, alt, legend
-        Of the chart; height in pixels.
-    """
+    """Draw curves against the epoch."""
     series: list[dict[str, Any]] = []
     shown: list[tuple[int, int]] = []  # run and place in `series` of every line
     bands = sum(bool(trace.low) for trace in data.traces)

@@ -23,13 +23,7 @@ _NHEFS, _NHANES, _OWN = "NHEFS", "NHANES I", "Own CSV file"
 
 
 def choose_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
-    """Draw the choice; returns None where there is no cohort to train on, and says why.
-
-    Parameters
-    ----------
-    problems
-        Where downloads and sentences are shown.
-    """
+    """Draw the choice; returns None where there is no cohort to train on, and says why."""
     chosen = st.selectbox(
         "Cohort",
         label_visibility="collapsed",

@@ -31,13 +31,7 @@ _BY_TITLE = {card.title: name for name, card in METHODS.items()}
 
 
 def choose_config() -> LiveConfig:
-    """Draw the settings, all but λ, which is set while training.
-
-    Raises
-    ------
-    UserError
-        If they cannot be trained with.
-    """
+    """Draw the settings, all but λ, which is set while training."""
     titles = st.pills(
         "Methods",
         selection_mode="multi",

@@ -28,21 +28,11 @@ _RETRY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class KeptRuns:
-    """The runs of this browser, as far as they can be read.
+    """The runs of this browser, as far as they can be read."""
 
-    Attributes
-    ----------
-    runs
-        The newest first.
-    broken
-        Id and the sentence of every run that cannot be read.
-    problem
-        Why there are none at the moment, or empty.
-    """
-
-    runs: tuple[KeptRun, ...] = ()
-    broken: tuple[tuple[str, str], ...] = ()
-    problem: str = ""
+    runs: tuple[KeptRun, ...] = ()  # the newest first
+    broken: tuple[tuple[str, str], ...] = ()  # id and the sentence of every run that cannot be read
+    problem: str = ""  # why there are none at the moment, or empty
 
 
 def read_kept(store: RunStore) -> KeptRuns:

@@ -14,47 +14,22 @@ _SEQUENCES = ("epochs", "strengths", "auc_mean", "auc_low", "auc_high", "loss", 
 
 @dataclass(frozen=True)
 class KeptRun:
-    """A finished or paused run that was kept.
+    """A finished or paused run that was kept."""
 
-    Attributes
-    ----------
-    id
-        Of the run in the store.
-    name
-        Given by the user, or made from cohort and λ.
-    created
-        When it was kept, ISO 8601, UTC.
-    cohort, cohort_title, outcome
-        What it trained on.
-    epoch
-        Epochs it had finished.
-    config
-        Its whole configuration.
-    strength
-        λ at the end.
-    marks
-        Changes of λ on the way.
-    curves
-        One a method; without test scores unless they were revealed.
-    test_revealed
-        Whether the test ROC-AUC was revealed before the run was kept.
-    moved_after_reveal
-        Whether λ was moved after a test ROC-AUC of the cohort was first revealed, see `Snapshot`;
-        None if it is not known: earlier versions always showed the test ROC-AUC.
-    """
-
-    id: str
-    name: str
-    created: str
-    cohort: str
+    id: str  # of the run in the store
+    name: str  # given by the user, or made from cohort and λ
+    created: str  # when it was kept, ISO 8601, UTC
+    cohort: str  # what it trained on
     cohort_title: str
     outcome: str
-    epoch: int
-    config: LiveConfig
-    strength: float
-    marks: tuple[StrengthMark, ...]
-    curves: tuple[MethodCurve, ...]
-    test_revealed: bool = True
+    epoch: int  # epochs it had finished
+    config: LiveConfig  # its whole configuration
+    strength: float  # λ at the end
+    marks: tuple[StrengthMark, ...]  # changes of λ on the way
+    curves: tuple[MethodCurve, ...]  # one a method; without test scores unless they were revealed
+    test_revealed: bool = True  # whether the test ROC-AUC was revealed before the run was kept
+    # Whether λ was moved after a test ROC-AUC of the cohort was first revealed, see `Snapshot`;
+    # None if it is not known: earlier versions always showed the test ROC-AUC
     moved_after_reveal: bool | None = None
 
 
@@ -76,20 +51,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def read_run(content: str | bytes, **known: str) -> KeptRun:
-    """Read what `run_values` gave.
-
-    Parameters
-    ----------
-    content
-        As JSON.
-    known
-        Values of the run that count instead of those in the content.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else; a `LiveConfig` that is not allowed is a UserError, which is one.
-    """
+    """Read what `run_values` gave."""
     try:
         values = json.loads(content)
         run: KeptRun = _typed(KeptRun, values | known)

@@ -39,17 +39,7 @@ NamedRuns = Sequence[tuple[str, Run]]
 
 
 def draw_live(session: TrainingSession, store: RunStore, others: NamedRuns) -> None:
-    """Draw the live view and redraw it while there is something to see.
-
-    Parameters
-    ----------
-    session
-        The session's trainer.
-    store
-        Where runs are kept.
-    others
-        Runs to lay over the live one, with their names.
-    """
+    """Draw the live view and redraw it while there is something to see."""
     moving = session.trainer.busy
     redraw = st.fragment(_draw, run_every=_REDRAW_SECONDS if moving else None)
     redraw(session, store, others, moving)

@@ -48,14 +48,7 @@ def decimal_label(value: float) -> str:
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:
-    """Read the widths of hidden layers, ``"512, 128, 32"`` or ``"512-128-32"``.
-
-    Raises
-    ------
-    UserError
-        If it is no list of whole numbers. How many layers and neurons are allowed, `LiveConfig`
-        checks.
-    """
+    """Read the widths of hidden layers, ``"512, 128, 32"`` or ``"512-128-32"``."""
     if not re.fullmatch(r"\s*[0-9]{1,6}([\s,;–-]+[0-9]{1,6})*[\s,;]*", text):
         raise UserError(
             f"{text[:40]!r} was given for the hidden layers; write the number of neurons of each, "

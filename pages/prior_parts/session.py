@@ -13,16 +13,10 @@ from xdnn_core.priors.live_state import LiveConfig, Snapshot
 
 
 class TrainingSession:
-    """At most one trainer at a time, and the settings the next run is to have.
-
-    Attributes
-    ----------
-    token
-        Tells one from another without holding on to it.
-    """
+    """At most one trainer at a time, and the settings the next run is to have."""
 
     def __init__(self) -> None:
-        self.token = object()
+        self.token = object()  # tells it from another without holding on to it
         self._trainer: LiveTrainer | None = None
         self._cohort: Cohort | None = None
         self._requested: tuple[Cohort, LiveConfig] | None = None

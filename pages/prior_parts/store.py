@@ -44,38 +44,14 @@ class UnreadableRunError(RunStoreError):
 
 
 class RunStore:
-    """Kept runs in one SQLite file; may be used by several threads and processes at once.
-
-    Parameters
-    ----------
-    path
-        The file; None for runs.sqlite in the user's data folder.
-    owner
-        Whose runs: only these are seen and changed.
-
-    Every method raises a RunStoreError if the file cannot be read or written; where it lies is
-    in the log, not in the sentence, which anybody may see.
-    """
+    """Kept runs in one SQLite file; may be used by several threads and processes at once."""
 
     def __init__(self, path: Path | None = None, owner: str = "") -> None:
         self.path = path or data_folder() / "runs.sqlite"
         self.owner = owner
 
     def keep(self, snapshot: Snapshot, name: str = "") -> KeptRun:
-        """Store a run.
-
-        Parameters
-        ----------
-        snapshot
-            Of a trainer; has trained at least one epoch.
-        name
-            At most 80 characters; empty for one made from cohort and λ.
-
-        Raises
-        ------
-        RunStoreError
-            If nothing was trained yet, or the name is too long.
-        """
+        """Store a run."""
         if not snapshot.epoch:
             raise RunStoreError("This run has not trained an epoch yet; start it before keeping.")
         # λ as it was trained with: it may have been set again after the last epoch.
@@ -99,13 +75,7 @@ class RunStore:
         return run
 
     def restore(self, run: KeptRun) -> None:
-        """Store a run again that was deleted, as it was; does nothing if it is there.
-
-        Parameters
-        ----------
-        run
-            From `get` or `runs`, before it was deleted.
-        """
+        """Store a run again that was deleted, as it was; does nothing if it is there."""
         content = json.dumps(run_values(run), allow_nan=False, ensure_ascii=False)
         self._write(
             "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
@@ -121,15 +91,7 @@ class RunStore:
         return {str(run_id): str(name)[:MAX_NAME] for run_id, name in rows}
 
     def get(self, run_id: str) -> KeptRun:
-        """One run.
-
-        Raises
-        ------
-        RunStoreError
-            If the owner has no such run.
-        UnreadableRunError
-            If its content is not a run's.
-        """
+        """One run."""
         rows = self._read(
             "SELECT name, content FROM runs WHERE id = ? AND owner = ?", (run_id, self.owner)
         )
@@ -145,24 +107,12 @@ class RunStore:
             ) from error
 
     def rename(self, run_id: str, name: str) -> None:
-        """Give a run another name.
-
-        Raises
-        ------
-        RunStoreError
-            If there is no such run, or the name is empty or too long.
-        """
+        """Give a run another name."""
         self._change("UPDATE runs SET name = ? WHERE id = ? AND owner = ?",
                      (_checked_name(name), run_id, self.owner))  # fmt: skip
 
     def delete(self, run_id: str) -> None:
-        """Remove a run for good.
-
-        Raises
-        ------
-        RunStoreError
-            If there is no such run.
-        """
+        """Remove a run for good."""
         self._change("DELETE FROM runs WHERE id = ? AND owner = ?", (run_id, self.owner))
 
     def _change(self, statement: str, values: tuple[str, ...]) -> None:

@@ -28,36 +28,16 @@ State = Literal["running", "finished", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is.
+    """How far a run is."""
 
-    Attributes
-    ----------
-    state
-        Of the process.
-    share
-        Done, 0 to 1.
-    left
-        Time left as minutes and seconds, empty while unknown.
-    detail
-        What is being worked on; what went wrong if it failed.
-    """
-
-    state: State
-    share: float
-    left: str
-    detail: str
+    state: State  # of the process
+    share: float  # done, 0 to 1
+    left: str  # time left as minutes and seconds, empty while unknown
+    detail: str  # what is being worked on; what went wrong if it failed
 
 
 class BackgroundRun:
-    """One run of ``python -m xdnn_core ...``, started at once.
-
-    Parameters
-    ----------
-    arguments
-        The command and its options.
-    log
-        Where its messages go; lies in a folder of the run's own.
-    """
+    """One run of ``python -m xdnn_core ...``, started at once."""
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
         self.arguments = tuple(arguments)
@@ -134,13 +114,7 @@ class OneRun:
             return self._run
 
     def start(self, arguments: Sequence[str], log: Path) -> BackgroundRun:
-        """Start a run.
-
-        Raises
-        ------
-        UserError
-            If another one is going on, or its folder cannot be written.
-        """
+        """Start a run."""
         with self._lock:
             if self._run is not None and self._run.running:
                 raise UserError("Another run is going on; wait for it, or cancel it first.")
@@ -164,11 +138,6 @@ def image_sets_in(folder: Path) -> dict[str, Path]:
     """The image sets an operator offers: a folder's subfolders and Parquet files, by name.
 
     Links that lead out of the folder are left out.
-
-    Parameters
-    ----------
-    folder
-        Named by the operator, never by a visitor.
     """
     home = folder.resolve()
     if not home.is_dir():

@@ -39,21 +39,11 @@ _RATIO_TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
 @dataclass(frozen=True)
 class TableCard:
-    """One table of the page.
+    """One table of the page."""
 
-    Attributes
-    ----------
-    label
-        On the button and in the address.
-    title
-        What it shows.
-    command
-        That makes it.
-    """
-
-    label: str
-    title: str
-    command: str
+    label: str  # on the button and in the address
+    title: str  # what it shows
+    command: str  # that makes it
 
 
 TABLES = {

@@ -26,30 +26,14 @@ _NBSP: Final = "\u00a0"
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A result file.
+    """A result file."""
 
-    Attributes
-    ----------
-    path
-        Where it lies.
-    own
-        Whether the user made it; else it came with the app.
-    """
-
-    path: Path
-    own: bool
+    path: Path  # where it lies
+    own: bool  # whether the user made it; else it came with the app
 
 
 def stored_results(name: str, folder: Path) -> list[StoredResult]:
-    """Find the results of a command: those that came with the app, then the user's, newest first.
-
-    Parameters
-    ----------
-    name
-        Of the command.
-    folder
-        Where the user's results lie.
-    """
+    """Results of a command: those that came with the app, then the user's, newest first."""
     shipped = sorted(RESULTS.glob(f"{name}*.parquet"), key=lambda file: len(file.stem))
     own = sorted(
         folder.glob(f"{name}-*.parquet"), key=lambda file: file.stat().st_mtime, reverse=True
@@ -116,15 +100,7 @@ def _difference(found: Difference) -> str:
 
 
 def table2_frame(table: Table2, of_batches: bool) -> pd.DataFrame:
-    """Our rows of Table 2 as text.
-
-    Parameters
-    ----------
-    table
-        The result.
-    of_batches
-        MARD as the authors' code has it, over batches of two images; else image by image.
-    """
+    """Our rows of Table 2 as text."""
     return pd.DataFrame(
         {
             "network": [row.title for row in table.networks],

@@ -191,7 +191,7 @@ def test_an_unknown_device_is_one_sentence(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_benchmark_must_be_one_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["unicorn"]) == 2
-    assert "attribution Integrated Gradients and X-Gradient" in capsys.readouterr().err
+    assert "attribution  Integrated Gradients and X-Gradient" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from xdnn_core.experiments.comparison import IntegrationSettings
 from xdnn_core.figures.ledger import waterfall
 from xdnn_core.figures.panels import Fact, Panel
 from xdnn_core.figures.rendering import Theme, colourise, palette_colours
-from xdnn_core.io import atomic_write
+from xdnn_core.io import ASSETS, atomic_write
 from xdnn_core.text import signed
 
 DEFAULT_INTEGRATION = IntegrationSettings()
@@ -183,12 +182,8 @@ def colour_bar_css(theme: Theme) -> str:
 
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib ships it: Pillow's own font has no × and no α."""
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise ImportError("figures need matplotlib's font; install the requirements again")
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
+    """DejaVu Sans: Pillow's own font has no × and no α."""
+    return ImageFont.truetype(ASSETS / "fonts" / "DejaVuSans.ttf", size)
 
 
 def _encoded(image: Image.Image) -> bytes:

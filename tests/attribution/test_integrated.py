@@ -13,7 +13,7 @@ from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradie
 from xdnn_core.attribution.path import chunk_rows, straight_path
 from xdnn_core.attribution.quadrature import RULES, quadrature
 from xdnn_core.errors import UserError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 
 def row(*values: float) -> Tensor:
@@ -153,7 +153,7 @@ def test_hoisting_in_one_and_three_dimensions(first: nn.Module, shape: tuple[int
 
 @pytest.mark.parametrize("biases", [True, False])
 def test_alexnet_hoisted(biases: bool) -> None:
-    net = AlexNet(AlexNetConfig(classes=5, head=16, biases=biases)).double().eval()
+    net = AlexNet(NetworkConfig(classes=5, head=16, biases=biases)).double().eval()
     x = torch.randn(1, 3, 80, 80, dtype=torch.float64)
     start = torch.randn_like(x)
     assert straight_path(net, x, start).hoisted

@@ -30,7 +30,7 @@ from xdnn_core.figures.export import (
 from xdnn_core.figures.ledger import waterfall
 from xdnn_core.figures.panels import Fact, Panel
 from xdnn_core.figures.rendering import colourise, palette_colours
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 from xdnn_core.models.zoo import ModelCard, PretrainedModel
 from xdnn_core.text import signed
 
@@ -183,7 +183,7 @@ def model(monkeypatch: pytest.MonkeyPatch):
 
     def make(biases: bool) -> PretrainedModel:
         torch.manual_seed(3)
-        network = AlexNet(AlexNetConfig(classes=4, head=8, biases=biases)).eval()
+        network = AlexNet(NetworkConfig(classes=4, head=8, biases=biases)).eval()
         network.requires_grad_(False)
         card = ModelCard(
             name="made", title="Made", top1=None, top5=None, classes=4, size_bytes=0,

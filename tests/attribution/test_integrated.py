@@ -9,7 +9,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
+from xdnn_core.attribution.baseline import blurred_baseline
+from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.path import chunk_rows, straight_path
 from xdnn_core.attribution.quadrature import RULES, quadrature
 from xdnn_core.errors import UserError

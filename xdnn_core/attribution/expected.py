@@ -15,7 +15,7 @@ from xdnn_core.attribution.result import Attribution, completeness_gap
 from xdnn_core.attribution.target import (
     Classes,
     Target,
-    begin,
+    check_request,
     input_gradient,
     target_outputs,
 )
@@ -107,7 +107,7 @@ def expected_gradients(
     >>> expected_gradients(network, x, references=torch.zeros(1, 2)).values.round(decimals=3)
     tensor([[ 2., -3.]])
     """
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     check_inputs(references, "references")
     if references.shape[1:] != inputs.shape[1:]:
         raise UserError(

@@ -20,7 +20,12 @@ from typing import Literal, NoReturn, get_args
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.once import kind_of, once, structure, values
+from xdnn_core.attribution.cached_check import (
+    cached_check,
+    input_signature,
+    structure_state,
+    value_state,
+)
 from xdnn_core.attribution.target import (
     Classes,
     check_outputs,
@@ -71,7 +76,9 @@ def check_repeatable(network: nn.Module, inputs: Tensor) -> None:
         _refuse_random(first, second)
 
     if bool(inputs.any()):
-        once(network, ("repeatable", *kind_of(inputs)), structure(network), twice)
+        cached_check(
+            network, ("repeatable", *input_signature(inputs)), structure_state(network), twice
+        )
     else:
         twice()  # of zeros dropout leaves zeros, which says little of other inputs
 
@@ -89,7 +96,7 @@ def _refuse_random(first: Tensor, second: Tensor) -> None:
 
 def require_layers(network: nn.Module, inputs: Tensor, check: Check) -> None:
     """Raise NotHomogeneousError where the inputs reach a layer known to break F(αx) = αF(x)."""
-    key = ("layers", *kind_of(inputs))
+    key = ("layers", *input_signature(inputs))
     _as_often_as(check, network, key, lambda: require_homogeneous_layers(network, inputs))
 
 
@@ -108,7 +115,7 @@ def require_scaling(
 
     # Zeros, and an input whose gradient is 0, say little of other inputs.
     telling = bool(x.any()) and bool(slope.any())
-    _as_often_as(check if telling else "full", network, ("scaling", *kind_of(x)), scale)
+    _as_often_as(check if telling else "full", network, ("scaling", *input_signature(x)), scale)
 
 
 def require_homogeneous_while_trained(network: nn.Module, inputs: Tensor) -> None:
@@ -119,8 +126,8 @@ def require_homogeneous_while_trained(network: nn.Module, inputs: Tensor) -> Non
     drops, F(αx) = αF(x) holds. The check is made once a network and shape, and again when a layer
     is exchanged, frozen or released.
     """
-    key = ("while trained", *kind_of(inputs))
-    once(network, key, structure(network), lambda: _check_moved(network, inputs))
+    key = ("while trained", *input_signature(inputs))
+    cached_check(network, key, structure_state(network), lambda: _check_moved(network, inputs))
 
 
 def _check_moved(network: nn.Module, inputs: Tensor) -> None:
@@ -169,7 +176,7 @@ def _as_often_as(
     if check == "full":
         made()
     elif check == "once":
-        once(network, key, values(network), made)
+        cached_check(network, key, value_state(network), made)
 
 
 def _euler_break(x: Tensor, outputs: Tensor, slope: Tensor) -> str | None:

@@ -17,7 +17,7 @@ from xdnn_core.attribution.gate import (
 from xdnn_core.attribution.result import Attribution, completeness_gap
 from xdnn_core.attribution.target import (
     Target,
-    begin,
+    check_request,
     input_gradient,
     output_at_zero,
     select_target,
@@ -147,7 +147,7 @@ def _by_one_gradient(
     network: nn.Module, inputs: Tensor, target: Target, method: str, check: Check = "off"
 ) -> Attribution:
     """One forward and one backward pass; F(0) is taken to be 0 for X-Gradient."""
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     if check == "off":
         check_repeatable(network, x)
     else:

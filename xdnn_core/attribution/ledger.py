@@ -21,7 +21,7 @@ from xdnn_core.attribution.added_constants import AddedConstants, sum_per_input
 from xdnn_core.attribution.gate import check_repeatable
 from xdnn_core.attribution.target import (
     Target,
-    begin,
+    check_request,
     input_gradient,
     output_at_zero,
     select_target,
@@ -172,7 +172,7 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
     >>> ledger.pixels, [float(entry.values) for entry in ledger.layers]
     (tensor([-1.], dtype=torch.float64), [0.5])
     """
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     check_repeatable(network, x)
     recorder = AddedConstants(network, len(x))
 

@@ -11,7 +11,7 @@ from xdnn_core.errors import UserError
 
 
 @dataclass(frozen=True)
-class Begun:
+class PartialIntegral:
     """What the points of an integral are worth to a finer one by the same rule."""
 
     rule: str  # of the finer integral
@@ -77,7 +77,7 @@ class Attribution:
     estimated_error: Tensor | None = None
     tolerance_met: Tensor | None = None
     steps: int | None = None
-    begun: Begun | None = field(default=None, repr=False, compare=False)
+    begun: PartialIntegral | None = field(default=None, repr=False, compare=False)
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:

@@ -123,6 +123,6 @@ class RaySweep:
 def _cosine_to(maps: Tensor, number: int) -> Tensor:
     """Cosine of every map (S, H, W) with one of them, (S,), float64; NaN where a map is 0."""
     flat = maps.double().flatten(1)  # (S, H * W)
-    found = cosine_similarity(flat, flat[number : number + 1], dim=1)
+    cosines = cosine_similarity(flat, flat[number : number + 1], dim=1)
     empty = ~flat.any(dim=1)
-    return found.masked_fill(empty | empty[number], torch.nan)
+    return cosines.masked_fill(empty | empty[number], torch.nan)

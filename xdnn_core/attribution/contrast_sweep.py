@@ -127,14 +127,14 @@ def _by_scaling(
     network: nn.Module, x: Tensor, target: int | None, mesh: RayMesh, began: float
 ) -> RaySweep:
     """Everything from one gradient: attributions and logits of αx are α times those of x."""
-    found = x_gradient(network, x, target)
+    attribution = x_gradient(network, x, target)
     with torch.no_grad():
         at_one = network(x).reshape(1, -1)  # (1, K)
     synchronise(x.device)
     stops = mesh.stops.to(at_one.dtype)
-    maps = stops[:, None, None] * found.values[0].sum(dim=0).cpu()  # (S, 1, 1) * (H, W)
+    maps = stops[:, None, None] * attribution.values[0].sum(dim=0).cpu()  # (S, 1, 1) * (H, W)
     logits = stops[:, None] * at_one.cpu()  # (S, K)
-    slope = found.values.sum().cpu()  # ⟨∇F(tx), x⟩, the same for every t > 0
+    slope = attribution.values.sum().cpu()  # ⟨∇F(tx), x⟩, the same for every t > 0
     widths = mesh.stops.diff()
     return RaySweep(
         stops=mesh.stops,
@@ -144,7 +144,7 @@ def _by_scaling(
         target=target or 0,
         top_class=top_class(logits, mesh.stops),
         estimated_error=torch.zeros_like(stops),
-        completeness_gap=found.completeness_gap.cpu() * (mesh.stops > 0),
+        completeness_gap=attribution.completeness_gap.cpu() * (mesh.stops > 0),
         points=mesh.stops[1:],
         point_weights=torch.where(mesh.stops[1:] <= 1, widths, 0.0),
         path_gradient=slope.expand(len(widths)).clone(),

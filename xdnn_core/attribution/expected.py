@@ -127,8 +127,8 @@ def expected_gradients(
             chosen = references[draws.references[row, part]].detach().to(x)  # (k, ...)
             t = draws.positions[row, part].to(x).view(-1, *[1] * (x.ndim - 1))  # (k, 1, ...)
             points, delta = path_points(x[row], chosen, t)  # (k, ...)
-            _, slope = input_gradient(network, points, _target_of(classes, row))
-            values[row] += (delta * slope).sum(dim=0) / samples
+            _, gradients = input_gradient(network, points, _target_of(classes, row))
+            values[row] += (delta * gradients).sum(dim=0) / samples
             if progress is not None:
                 done = row * samples + min(first + _ROWS, samples)
                 progress(done, len(x) * samples)

@@ -153,13 +153,13 @@ def _by_one_gradient(
     else:
         require_layers(network, x, check)
     began = time.perf_counter()
-    outputs, slope = input_gradient(network, x, classes)
-    values = slope if method == "gradient" else x * slope
+    outputs, gradients = input_gradient(network, x, classes)
+    values = gradients if method == "gradient" else x * gradients
     synchronise(x.device)
     seconds = time.perf_counter() - began
     picked = select_target(outputs, classes)  # (B,)
     if check != "off":
-        require_scaling(network, x, outputs, slope, classes, check)
+        require_scaling(network, x, outputs, gradients, classes, check)
     baseline_outputs = picked * 0
     if method != "x_gradient":
         at_zero = output_at_zero(network, x)  # (1, classes) or (1,)

@@ -62,8 +62,8 @@ class Attribution:
     >>> network.weight.data = torch.tensor([[2.0, -1.0]])
     >>> x = torch.tensor([[1.0, 3.0]])
     >>> from xdnn_core import gradient
-    >>> found = gradient(network, x)
-    >>> found.outputs, found.gradient_calls
+    >>> attribution = gradient(network, x)
+    >>> attribution.outputs, attribution.gradient_calls
     (tensor([-1.]), 1)
     """
 

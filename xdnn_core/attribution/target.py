@@ -59,9 +59,9 @@ def check_target(target: Target, outputs: Tensor, inputs: int | None = None) -> 
                 f"{classes - 1}."
             )
         return
-    wanted = torch.as_tensor(read)
-    if int(wanted.min()) < 0 or int(wanted.max()) >= classes:
-        worst = int(wanted.min()) if int(wanted.min()) < 0 else int(wanted.max())
+    requested = torch.as_tensor(read)
+    if int(requested.min()) < 0 or int(requested.max()) >= classes:
+        worst = int(requested.min()) if int(requested.min()) < 0 else int(requested.max())
         raise UserError(f"target {worst} is out of range; classes run from 0 to {classes - 1}.")
 
 

@@ -1,18 +1,17 @@
+from .attribution.baseline import blurred_baseline as blurred_baseline
 from .attribution.captum import (
     captum_attribution as captum_attribution,
     compare_with_captum as compare_with_captum,
 )
-from .attribution.contrast_sweep import RaySweep as RaySweep, ray_sweep as ray_sweep
+from .attribution.contrast_result import RaySweep as RaySweep
+from .attribution.contrast_sweep import ray_sweep as ray_sweep
 from .attribution.expected import expected_gradients as expected_gradients
 from .attribution.gradients import (
     gradient as gradient,
     input_x_gradient as input_x_gradient,
     x_gradient as x_gradient,
 )
-from .attribution.integrated import (
-    blurred_baseline as blurred_baseline,
-    integrated_gradients as integrated_gradients,
-)
+from .attribution.integrated import integrated_gradients as integrated_gradients
 from .attribution.ledger import Ledger as Ledger, bias_attribution as bias_attribution
 from .attribution.result import Attribution as Attribution, relative_l1 as relative_l1
 from .data.cohorts.cohort import Cohort as Cohort, CohortError as CohortError

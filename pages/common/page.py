@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -34,6 +35,14 @@ def two_columns(name: str, border: bool = False) -> Sequence[DeltaGenerator]:
     """
     with st.container(key=f"wrap_{name}"):
         return st.columns(2, gap="medium", border=border)
+
+
+def facts_html(facts: Mapping[str, str]) -> str:
+    """Numbers with their labels, one below the other."""
+    cells = "".join(
+        f"<span>{escape(label)}</span><span>{escape(fact)}</span>" for label, fact in facts.items()
+    )
+    return f'<div class="facts">{cells}</div>'
 
 
 def draw_grid(

@@ -44,6 +44,7 @@ CSS = """
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }
+.st-key-axioms_detail .facts { width: fit-content; }
 .facts span:nth-child(odd) { opacity: 0.68; }
 .facts span:nth-child(even) { text-align: right; }
 .bar { height: 8px; border-radius: 3px; border: 1px solid rgba(128, 128, 128, 0.35); }

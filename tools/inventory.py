@@ -63,12 +63,12 @@ def public_names() -> Iterator[str]:
         yield name
         value = getattr(xdnn_core, name)
         is_error = inspect.isclass(value) and issubclass(value, Exception)
-        found = set() if is_error else set(inspect.signature(value).parameters)
+        members = set() if is_error else set(inspect.signature(value).parameters)
         if inspect.isclass(value):
-            found |= {each for each in dir(value) if not each.startswith("_")}
+            members |= {member for member in dir(value) if not member.startswith("_")}
             if dataclasses.is_dataclass(value):
-                found |= {field.name for field in dataclasses.fields(value)}
-        yield from (f"{name}.{each}" for each in found)
+                members |= {field.name for field in dataclasses.fields(value)}
+        yield from (f"{name}.{member}" for member in members)
 
 
 def address_parameters() -> Iterator[str]:
@@ -124,9 +124,9 @@ def main() -> int:
     for kind, names in json.loads(args.before.read_text()).items():
         for name in sorted(set(names) - set(now[kind])):
             command = name.split()[0]  # with all its options
-            told = f"`{name}`" in renamed or (kind == "commands" and f"`{command}`" in renamed)
-            print(f"  {kind}: {name} is gone{', as docs/renamed.md says' if told else ''}")
-            lost += [] if told else [name]
+            listed = f"`{name}`" in renamed or (kind == "commands" and f"`{command}`" in renamed)
+            print(f"  {kind}: {name} is gone{', as docs/renamed.md says' if listed else ''}")
+            lost += [] if listed else [name]
     return 1 if lost else 0
 
 

@@ -10,7 +10,7 @@ from pages.axioms_parts.table import cell_key, draw_table, how_often
 from pages.axioms_parts.work import network_table
 from pages.common.address import choice
 from pages.common.choices import choose_class
-from pages.common.jobs import Job, is_requested, request, run_requested
+from pages.common.jobs import is_requested, request, run_requested
 from pages.common.photo import choose_photo
 from pages.common.theme import current_theme
 from pages.common.view import load_view
@@ -57,7 +57,10 @@ def draw_network_view(body: DeltaGenerator) -> None:
         with rest:
             _draw(table)
         return
-    answer.markdown(_promise(model, job))
+    answer.markdown(
+        f"Not tried yet on **{network_name(model)}** with this photograph: every method and "
+        f"axiom, in float64, takes {job.evaluations:,} gradient calls."
+    )
     with working:
         run_requested(job, f"Trying the axioms on {network_name(model)} in float64")
 
@@ -87,14 +90,6 @@ def _choose_settings() -> NetworkSettings:
             **choice("axiom_samples", [1, 2, 4, 8, 16, 32]),
         )
     return NetworkSettings(steps=steps, samples=samples)
-
-
-def _promise(model: PretrainedModel, job: Job) -> str:
-    """What the button will do."""
-    return (
-        f"Not tried yet on **{network_name(model)}** with this photograph: every method and "
-        f"axiom, in float64, takes {job.evaluations:,} gradient calls."
-    )
 
 
 def _answer(model: PretrainedModel, table: NetworkTable1) -> str:

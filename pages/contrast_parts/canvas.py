@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 
 from pages.common.address import is_between, read
-from pages.common.theme import Theme
+from pages.common.theme import Theme, colour_bar
 from pages.contrast_parts.packing import (
     NetworkContrast,
     PackedMaps,
@@ -26,7 +26,6 @@ from pages.contrast_parts.packing import (
 )
 from xdnn_core.attribution.contrast_sweep import STOPS
 from xdnn_core.experiments.comparison import fast_method
-from xdnn_core.figures.export import colour_bar_css
 from xdnn_core.figures.panels import METHOD_TITLES, network_name
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import percent
@@ -127,7 +126,7 @@ def canvas_message(
             "mean": mean_colour(models[0].preprocessing),
         },
         "palette": block.add(palette_table(theme)),
-        "gradient": colour_bar_css(theme),
+        "gradient": colour_bar(theme),
         "scale_notes": [
             f"Each map on a scale of its own, as in the paper: sizes are not comparable. {hues}",
             f"All maps from −{limit:.2g} to +{limit:.2g} % of the logit at α = 1 a pixel. {hues}",
@@ -187,14 +186,8 @@ def contrast_canvas(message: bytes) -> None:
 def current_view() -> View:
     """The view of this session; at first that of the address."""
     if "contrast_view" not in st.session_state:
-        st.session_state["contrast_view"] = _view_of_address()
+        alpha = read("alpha", lambda text: is_between(text, STOPS[0], STOPS[-1], float))
+        stop = nearest_stop(STOPS, float(alpha or View.alpha))
+        colours = read("colours", COLOURS.__contains__) or View.colours
+        st.session_state["contrast_view"] = View(STOPS[stop], colours)
     return st.session_state["contrast_view"]
-
-
-def _view_of_address() -> View:
-    """The view the link names; what it does not name rightly is the default."""
-    default = View()
-    alpha = read("alpha", lambda text: is_between(text, STOPS[0], STOPS[-1], float))
-    colours = read("colours", COLOURS.__contains__)
-    stop = nearest_stop(STOPS, default.alpha if alpha is None else float(alpha))
-    return View(STOPS[stop], colours or default.colours)

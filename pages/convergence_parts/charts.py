@@ -138,10 +138,12 @@ def draw_calls_needed(
 
 def draw_thumbnails(model: PretrainedModel, curve: RuleCurve, theme: Theme) -> None:
     """Draw a network's map at growing numbers of gradient calls."""
-    name, *places = st.columns([0.7, 1, 1, 1, 1, 1], vertical_alignment="center")
+    name, *columns = st.columns([0.7, 1, 1, 1, 1, 1], vertical_alignment="center")
     name.markdown(f"**{network_name(model)}**  \n{RULE_TITLES[curve.rule]} rule")
-    for place, (calls, picture) in zip(places, thumbnails(curve.maps, theme).items(), strict=False):
-        place.image(
+    for column, (calls, picture) in zip(
+        columns, thumbnails(curve.maps, theme).items(), strict=False
+    ):
+        column.image(
             picture,
             width="stretch",
             output_format="PNG",

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from pages.compare_parts.sentences import ledger_sentence
 from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.data.gallery import gallery
-from xdnn_core.figures.ledger import ledger_sentence
 from xdnn_core.models.zoo import load_model
 from xdnn_core.text import signed
 

@@ -70,10 +70,11 @@ def _waterfall(ledger: Ledger, theme: Theme) -> go.Figure:
         hovertemplate="%{y}, %{customdata}: %{text}<extra></extra>",
     )
     made.add_vline(
-        at_zero, line={"dash": "dot", "width": 1.5, "color": colour("grey", theme)},
+        at_zero,
+        line={"dash": "dot", "width": 1.5, "color": colour("grey", theme)},
         annotation={"text": f"F(0) {signed(at_zero)}, the mean image", "yanchor": "bottom"},
         annotation_position="top",
-    )  # fmt: skip
+    )
     made.update_yaxes(autorange="reversed", ticks="")
     made.update_xaxes(title="logits", zeroline=True)
     return made

@@ -207,9 +207,10 @@ def table3_answer(table: Table3) -> str:
         worse = [name for name in other if table.quality(network, "fast", name).is_worse_than_ig]
         sentences.append(
             f"{start} scores worse than {calls} in **{len(worse)} of {len(MASKING_METRICS)} "
-            "columns**" + (f" ({', '.join(worse)})" if worse else "")
+            "columns**"
+            + (f" ({', '.join(worse)})" if worse else "")
             + ", paired over the images, 95 % for all columns together."
-        )  # fmt: skip
+        )
     return " ".join(sentences)
 
 

@@ -73,9 +73,10 @@ class ImageExperiment(Generic[Result]):
 def add_run_arguments(parser: argparse.ArgumentParser, name: str, batch: int) -> None:
     """Declare the options that every such command has; `batch` images are measured together."""
     parser.add_argument(
-        "--data", required=True,
+        "--data",
+        required=True,
         help="image Parquet, a folder of such files, or a folder with one subfolder a class",
-    )  # fmt: skip
+    )
     parser.add_argument("--split", default="test", help="(default: test)")
     parser.add_argument(
         "--network", nargs="+", default=[name for name, *_ in EMBEDDED], metavar="NAME",

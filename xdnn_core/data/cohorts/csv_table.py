@@ -199,8 +199,9 @@ def _numbers(cells: pa.StringArray, decimal_comma: bool) -> pa.DoubleArray:
         return pc.cast(cells, pa.float64())
     except pa.ArrowInvalid:
         cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"^\+", "")
-        return pc.cast(pc.replace_substring(cells, ",", ".") if decimal_comma else cells,
-                       pa.float64())  # fmt: skip
+        return pc.cast(
+            pc.replace_substring(cells, ",", ".") if decimal_comma else cells, pa.float64()
+        )
 
 
 def as_text(value: object) -> str:

@@ -9,11 +9,7 @@ st.set_page_config(page_title="X-DNN", page_icon=str(ASSETS / "icon.svg"), layou
 warm_up()
 st.logo(str(ASSETS / "logo.svg"), size="medium")
 compare = st.Page(
-    "pages/compare.py",
-    title="Compare",
-    icon=":material/compare:",
-    url_path="start",
-    default=True,
+    "pages/compare.py", title="Compare", icon=":material/compare:", url_path="start", default=True
 )
 contrast = st.Page("pages/contrast.py", title="Contrast", icon=":material/contrast:")
 convergence = st.Page("pages/convergence.py", title="Convergence", icon=":material/show_chart:")

@@ -24,7 +24,15 @@ from tools.training.__main__ import DATA_SETS
 from xdnn_core.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
-READERS = {"choice", "choices", "number", "read", "switch", "text"}  # of the pages' address module
+READERS = {
+    "choice",
+    "choose",
+    "choices",
+    "number",
+    "read",
+    "switch",
+    "text",
+}  # of the pages' address module
 
 
 def pages() -> Iterator[str]:
@@ -82,11 +90,13 @@ def address_parameters() -> Iterator[str]:
             ):
                 passing.add(function.name)
         for call in _calls(file):
-            if ast.unparse(call.func).split(".")[-1] in passing:
+            function = ast.unparse(call.func).split(".")[-1]
+            keys = call.args[:1] if function == "choose" else call.args
+            if function in passing:
                 yield from (
-                    arg.value
-                    for arg in call.args
-                    if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+                    key.value
+                    for key in keys
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
                 )
         for node in ast.walk(tree):
             if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "st.query_params":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common.address import choice, switch
+from pages.common.choices import choose
 from pages.common.terms import explain
 from pages.common.theme import Theme
 from xdnn_core.attribution.quadrature import RULES
@@ -18,22 +19,12 @@ _TOLERANCES = {"5 %": 0.05, "2.5 %": 0.025, "1 %": 0.01}
 def choose_integration() -> IntegrationSettings:
     """Draw rule, steps and baseline of Integrated Gradients."""
     with st.popover("Integration", icon=":material/function:"):
-        until = st.segmented_control(
-            "Stop at", default=_CALLS, required=True, **choice("until", [_CALLS, _ERROR])
-        )
         tolerance = None
-        if until == _ERROR:
-            chosen = st.segmented_control(
-                "Estimated error",
-                default="2.5 %",
-                required=True,
-                **choice("tolerance", list(_TOLERANCES)),
-            )
+        if choose("until", "Stop at", [_CALLS, _ERROR]) == _ERROR:
+            chosen = choose("tolerance", "Estimated error", list(_TOLERANCES), default="2.5 %")
             tolerance = _TOLERANCES[chosen]
             steps = st.select_slider(
-                "Gradient calls at most",
-                value=512,
-                **choice("cap", [32, 64, 128, 256, 512, 1024]),
+                "Gradient calls at most", value=512, **choice("cap", [32, 64, 128, 256, 512, 1024])
             )
         else:
             steps = st.select_slider(
@@ -51,23 +42,10 @@ def choose_integration() -> IntegrationSettings:
 
 def choose_display(theme: Theme) -> DisplaySettings:
     """Draw how attributions are to be drawn."""
-    # Required: a segmented control could otherwise be switched off altogether.
     with st.popover("Display", icon=":material/palette:"):
-        picture = st.segmented_control(
-            "Picture",
-            default="heatmap",
-            required=True,
-            **choice("picture", ["heatmap", "overlay"]),
-        )
-        unit = st.segmented_control(
-            "Values",
-            default="relative to logit",
-            required=True,
-            **choice("values", ["relative to logit", "raw"]),
-        )
-        scale = st.segmented_control(
-            "Scale", default="shared", required=True, **choice("scale", ["shared", "per panel"])
-        )
+        picture = choose("picture", "Picture", ["heatmap", "overlay"])
+        unit = choose("values", "Values", ["relative to logit", "raw"])
+        scale = choose("scale", "Scale", ["shared", "per panel"])
         if scale == "per panel":
             st.caption("Panels with scales of their own are not comparable.")
         blur = st.toggle("Light blur", value=True, **switch("blur"))

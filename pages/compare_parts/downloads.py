@@ -8,12 +8,7 @@ import streamlit as st
 
 from pages.common.view import View
 from xdnn_core.experiments.comparison import Comparison, IntegrationSettings, fast_method
-from xdnn_core.figures.export import (
-    attributions_npz,
-    figure_png,
-    ledger_panel,
-    settings_json,
-)
+from xdnn_core.figures.export import attributions_npz, figure_png, ledger_panel, settings_json
 from xdnn_core.figures.ledger import ledger_maps, ledger_values
 from xdnn_core.figures.panels import (
     METHOD_TITLES,

@@ -20,12 +20,7 @@ from captum.attr import IntegratedGradients
 from torch import Tensor
 from tqdm import tqdm
 
-from tools.bench.report import (
-    Report,
-    Row,
-    circumstances,
-    on_photograph,
-)
+from tools.bench.report import Report, Row, circumstances, on_photograph
 from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.target import Target

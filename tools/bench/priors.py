@@ -38,13 +38,7 @@ from xdnn_core.priors.splits import SplitStack, stack_splits
 from xdnn_core.priors.sweep import PAPER_STRENGTHS
 
 # Least ratio of CPU seconds a replicate, sequential over stacked.
-TARGETS = {
-    "none": 2.5,
-    "x_gradient": 3.0,
-    "rrr": 3.0,
-    "gradient": 3.0,
-    "expected_gradients:8": 2.0,
-}
+TARGETS = {"none": 2.5, "x_gradient": 3.0, "rrr": 3.0, "gradient": 3.0, "expected_gradients:8": 2.0}
 RATE_TARGET = 0.55
 SWEEP_TARGET_SECONDS = 60.0
 _TIMED_REPLICATES = 5

@@ -20,22 +20,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from tools.bench.attribution import (
-    BATCH,
-    PLAIN,
-    STEPS,
-    XDNN,
-    Method,
-    by_captum,
-    by_us,
-    photographs,
-)
-from tools.bench.report import (
-    Report,
-    Row,
-    circumstances,
-    on_photograph,
-)
+from tools.bench.attribution import BATCH, PLAIN, STEPS, XDNN, Method, by_captum, by_us, photographs
+from tools.bench.report import Report, Row, circumstances, on_photograph
 from xdnn_core.attribution.contrast_mesh import ray_mesh
 from xdnn_core.attribution.contrast_result import RaySweep
 from xdnn_core.attribution.contrast_sweep import STOPS, ray_sweep

@@ -13,12 +13,7 @@ from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.target import check_target
 from xdnn_core.axioms.axioms import AXIOMS, Cell, make_cell
-from xdnn_core.axioms.network import (
-    NETWORK_METHODS,
-    LoadedNetwork,
-    NetworkMethod,
-    NetworkSettings,
-)
+from xdnn_core.axioms.network import NETWORK_METHODS, LoadedNetwork, NetworkMethod, NetworkSettings
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_inputs
 from xdnn_core.homogeneity.inspection import NotHomogeneousError

@@ -48,11 +48,7 @@ from xdnn_core.figures.panels import (
 from xdnn_core.models.zoo import PretrainedModel, load_model
 from xdnn_core.text import percent
 
-_SINGLE = {
-    "gradient": gradient,
-    "input_x_gradient": input_x_gradient,
-    "x_gradient": x_gradient,
-}
+_SINGLE = {"gradient": gradient, "input_x_gradient": input_x_gradient, "x_gradient": x_gradient}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

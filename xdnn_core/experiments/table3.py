@@ -36,10 +36,7 @@ from xdnn_core.experiments.protocol import (
 from xdnn_core.experiments.provenance import Provenance, load_result
 from xdnn_core.experiments.table3_summary import Table3, describe, qualities_of, summarise
 from xdnn_core.io import RESULTS
-from xdnn_core.metrics.masking import (
-    MASKING_METRICS,
-    masking_curve,
-)
+from xdnn_core.metrics.masking import MASKING_METRICS, masking_curve
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table3.parquet"

@@ -31,12 +31,7 @@ from xdnn_core.models.catalogue import (
     available_models,
     find_remote,
 )
-from xdnn_core.models.checkpoints import (
-    check_agreement,
-    describe,
-    read_embedded,
-    recipe_in_words,
-)
+from xdnn_core.models.checkpoints import check_agreement, describe, read_embedded, recipe_in_words
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 
 __all__ = ["ModelCard", "PretrainedModel", "available_models", "load_model", "load_model_file"]

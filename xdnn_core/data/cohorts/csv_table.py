@@ -147,11 +147,7 @@ def _reason(error: Exception, names: list[str]) -> str:
     return str(error).splitlines()[0][:200].removeprefix("CSV parse error: ")
 
 
-def _batches(
-    stream: pa.NativeFile,
-    names: list[str],
-    separator: str,
-) -> list[pa.RecordBatch]:
+def _batches(stream: pa.NativeFile, names: list[str], separator: str) -> list[pa.RecordBatch]:
     """Read rows under these names, stopping at the limits."""
     if stream.tell() == stream.size():
         return []

@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from pages.prior_parts.kept_run import KeptRun
 from pages.prior_parts.scales import strength_label
-from xdnn_core.priors.live_state import MethodCurve, Snapshot, StrengthMark
+from xdnn_core.priors.live_state import Snapshot, StrengthMark
+from xdnn_core.priors.method_curve import MethodCurve
 
 Quantity = Literal["auc", "loss", "penalty", "gini"]
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.common.theme import Theme, colour
 from pages.prior_parts.chart_data import ChartData, Trace
-from xdnn_core.priors.live_state import MethodCurve, TopFeature
+from xdnn_core.priors.method_curve import MethodCurve, TopFeature
 from xdnn_core.priors.methods import parse_method
 
 # A method has the same colour everywhere.

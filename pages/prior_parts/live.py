@@ -19,7 +19,8 @@ from pages.prior_parts.scales import decimal_label
 from pages.prior_parts.session import TrainingSession
 from pages.prior_parts.store import RunStore
 from xdnn_core.errors import UserError
-from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot, State
+from xdnn_core.priors.live_state import Snapshot, State
+from xdnn_core.priors.method_curve import TOP_FEATURES
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.penalties import PENALTIES
 from xdnn_core.text import duration

@@ -65,8 +65,6 @@ class RunStore:
             outcome=snapshot.outcome,
             epoch=snapshot.epoch,
             config=snapshot.config,
-            strength=strengths[-1],
-            marks=tuple(mark for mark in snapshot.marks if mark.epoch < len(strengths)),
             curves=snapshot.curves,
             test_revealed=snapshot.test_revealed,
             moved_after_reveal=snapshot.moved_after_reveal,

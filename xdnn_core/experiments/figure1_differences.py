@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import ttest_1samp
 
 from xdnn_core.metrics.classification import Difference
-from xdnn_core.priors.live_curve import mean_and_band
+from xdnn_core.metrics.intervals import mean_and_band
 
 FIGURE_METHODS: Final = (
     "none", "none_without_bias", "rrr", "gradient", "expected_gradients:1", "x_gradient",

@@ -44,7 +44,6 @@ class EnsembleConfig:
 
     method: PriorMethod  # attribution method of the prior
     penalty: str = "gini"  # ``"gini"`` or ``"l1"``
-    strength: float = 1.0  # λ ≥ 0 to start with
     hidden: tuple[int, ...] = PAPER_HIDDEN  # widths of the hidden layers
     learning_rate: float = 1e-3  # of Adam
     independent_references: bool = False
@@ -56,7 +55,6 @@ class EpochRecord:
     """What one epoch measured, before its step; tensors on the ensemble's device."""
 
     epoch: int  # steps taken before this measurement, from 0
-    strength: float  # λ of this epoch's step
     loss: Tensor  # (R,) each
     penalty: Tensor  # (R,) each
     gini: Tensor  # (R,) each
@@ -71,7 +69,6 @@ class PriorEnsemble:
     def __init__(self, splits: SplitStack, config: EnsembleConfig, seed: int = 0) -> None:
         self.splits = splits
         self.config = config
-        self.strength = config.strength
         self.epoch = 0
         self._penalty = find_penalty(config.penalty)
         self._buffers = Buffers()
@@ -93,8 +90,8 @@ class PriorEnsemble:
         self._tile = self._replicates_at_once()
 
     @torch.no_grad()
-    def step(self, should_stop: ShouldStop = _never) -> EpochRecord | None:
-        """Train one epoch, or None if `should_stop`, asked between tiles of replicates, says yes.
+    def step(self, strength: float, should_stop: ShouldStop = _never) -> EpochRecord | None:
+        """Train one epoch at λ ≥ 0; None if `should_stop`, asked between tiles, says yes.
 
         Then nothing has changed, and the next call repeats the epoch.
         """
@@ -102,14 +99,13 @@ class PriorEnsemble:
         for first in range(0, self.splits.replicates, self._tile):
             if should_stop():
                 return None
-            values.append(self._tile_gradients(slice(first, first + self._tile)))
+            values.append(self._tile_gradients(slice(first, first + self._tile), strength))
         n = self.splits.train
         logits = torch.cat([value.logits[:, n:] for value in values])  # (R, v)
         undefined = torch.cat([value.undefined for value in values])
         penalty = torch.cat([value.penalty for value in values])
         record = EpochRecord(
             self.epoch,
-            self.strength,
             loss=torch.cat([value.loss for value in values]),
             penalty=penalty.masked_fill(undefined, torch.nan),
             gini=torch.cat([value.gini for value in values]),
@@ -142,7 +138,7 @@ class PriorEnsemble:
         areas = roc_auc(torch.cat(logits), self.splits.test_labels[chosen])
         return areas.masked_fill(self.best_epoch[chosen] < 0, float("nan"))
 
-    def _tile_gradients(self, part: slice) -> StepValues:
+    def _tile_gradients(self, part: slice, strength: float) -> StepValues:
         """Gradients of some replicates into their share of the gradient buffer."""
         return step_gradients(
             self.parameters.part(part),
@@ -150,7 +146,7 @@ class PriorEnsemble:
             self._rows(part, self.epoch),
             self.config.method,
             self._penalty,
-            self.strength,
+            strength,
             self._buffers,
             self.config.measure,
         )

@@ -116,7 +116,6 @@ def _train_cell(
         EnsembleConfig(
             cell.method,
             config.penalty,
-            cell.strength,
             config.hidden,
             config.learning_rate,
             config.independent_references,
@@ -124,7 +123,7 @@ def _train_cell(
         config.seed + cell.first,
     )
     for _ in range(config.epochs):
-        if ensemble.step(cancelled.is_set) is None:
+        if ensemble.step(cell.strength, cancelled.is_set) is None:
             return None
     test = ensemble.test_auc(should_stop=cancelled.is_set)
     if test is None:

@@ -1,18 +1,25 @@
-"""One method of a live run: its ensemble, and what has been measured of it so far."""
+"""The networks of one live run, all methods side by side, and how fast they train."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 
-from xdnn_core.data.cohorts.cohort import Column
+from xdnn_core.data.cohorts.cohort import Cohort, Column
+from xdnn_core.metrics.intervals import mean_and_band
 from xdnn_core.priors.ensemble import EnsembleConfig, EpochRecord, PriorEnsemble, ShouldStop
-from xdnn_core.priors.live_state import TOP_FEATURES, LiveConfig, MethodCurve, TopFeature
+from xdnn_core.priors.live_state import LiveConfig
+from xdnn_core.priors.method_curve import TOP_FEATURES, MethodCurve, TopFeature
 from xdnn_core.priors.methods import PriorMethod
-from xdnn_core.priors.splits import SplitStack
+from xdnn_core.priors.splits import SplitStack, stack_splits
+
+_TEST_SECONDS = 1.0  # between two test scorings while training,
+_TEST_SHARE = 9  # which take at most a tenth of the time
+_PACE_EPOCHS = 20  # the recent pace is measured over
 
 
 class LiveCurve:
@@ -30,13 +37,11 @@ class LiveCurve:
         training = EnsembleConfig(
             method,
             config.penalty,
-            config.strength,
             config.hidden,
             config.learning_rate,
             config.independent_references,
         )
         self.ensemble = PriorEnsemble(splits, training, config.seed)
-        self._strengths: list[float] = []
         self._aucs: list[tuple[float, float]] = []  # mean and half the band's width
         self._losses: list[float] = []
         self._penalties: list[float] = []
@@ -46,12 +51,11 @@ class LiveCurve:
         self._tests = np.full(splits.replicates, np.nan)
         self._tested_epoch = np.full(splits.replicates, -1)
 
-    def step(self, should_stop: ShouldStop) -> bool:
-        """Train one epoch; False if it was stopped and changed nothing."""
-        record = self.ensemble.step(should_stop)
+    def step(self, strength: float, should_stop: ShouldStop) -> bool:
+        """Train one epoch at λ; False if it was stopped and changed nothing."""
+        record = self.ensemble.step(strength, should_stop)
         if record is None:
             return False
-        self._strengths.append(record.strength)
         aucs = record.validation_auc.cpu().numpy()
         self._without_validation = int(np.isnan(aucs).sum())
         self._aucs.append(mean_and_band(aucs))
@@ -73,8 +77,8 @@ class LiveCurve:
             self._tested_epoch[replicate] = best[replicate]
         return True
 
-    def picture(self) -> MethodCurve:
-        """The curves as an immutable value."""
+    def to_method_curve(self, strengths: Sequence[float]) -> MethodCurve:
+        """The curves as an immutable value, given λ of every epoch that has begun."""
         best = self.ensemble.best_epoch.cpu().numpy()
         reached = best >= 0
         test, band = mean_and_band(self._tests)
@@ -83,7 +87,7 @@ class LiveCurve:
             method=self.method.key,
             title=self.method.title,
             epochs=tuple(range(len(self._aucs))),
-            strengths=tuple(self._strengths),
+            strengths=tuple(strengths[: len(self._aucs)]),
             auc_mean=tuple(mean for mean, _ in self._aucs),
             auc_low=tuple(mean - half for mean, half in self._aucs),
             auc_high=tuple(mean + half for mean, half in self._aucs),
@@ -116,10 +120,64 @@ class LiveCurve:
         )
 
 
-def mean_and_band(values: np.ndarray) -> tuple[float, float]:
-    """Mean of the values that are numbers, and half the width of its 95 % confidence band."""
-    known = values[np.isfinite(values)].astype(np.float64)
-    if len(known) < 2:
-        return (float(known[0]) if len(known) else float("nan")), float("nan")
-    half = stdtrit(len(known) - 1, 0.975) * known.std(ddof=1) / len(known) ** 0.5
-    return float(known.mean()), float(half)
+class LiveRun:
+    """What the thread of a trainer owns, from the first epoch to the last."""
+
+    def __init__(self, cohort: Cohort, config: LiveConfig, device: torch.device) -> None:
+        seeds = range(config.seed, config.seed + config.replicates)
+        splits = stack_splits(cohort, seeds, device)
+        self._curves = [
+            LiveCurve(method, splits, config, cohort.columns) for method in config.methods
+        ]
+        self.seconds = 0.0  # spent training
+        self._epoch_ends: deque[float] = deque(maxlen=_PACE_EPOCHS + 1)
+        self._scored_at = self._scoring_seconds = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that every method has finished."""
+        return min(curve.ensemble.epoch for curve in self._curves)
+
+    @property
+    def pace(self) -> float:
+        """Epochs a second of late; 0 while there is none."""
+        ends = self._epoch_ends
+        return (len(ends) - 1) / (ends[-1] - ends[0]) if len(ends) > 1 else 0.0
+
+    def forget_pace(self) -> None:
+        """Begin to measure it anew, as when training begins or ends."""
+        self._epoch_ends.clear()
+        self._scored_at = time.monotonic()
+
+    def train(self, epochs: int, strength: float, should_stop: ShouldStop) -> bool:
+        """Train every method to so many epochs, one more than before; False if it was stopped.
+
+        The next call then completes the epoch.
+        """
+        began = time.monotonic()
+        for curve in self._curves:
+            if curve.ensemble.epoch < epochs and not curve.step(strength, should_stop):
+                return False
+        now = time.monotonic()
+        self.seconds += now - began
+        self._epoch_ends.append(now)
+        return True
+
+    @property
+    def is_score_due(self) -> bool:
+        """Whether the test ROC-AUC shown has grown old."""
+        age = time.monotonic() - self._scored_at
+        return age > max(_TEST_SECONDS, _TEST_SHARE * self._scoring_seconds)
+
+    def score(self, should_stop: ShouldStop) -> None:
+        """Test ROC-AUC where a new best epoch has come up."""
+        began = time.monotonic()
+        for curve in self._curves:
+            if not curve.score(should_stop):
+                break
+        self._scored_at = time.monotonic()
+        self._scoring_seconds = self._scored_at - began
+
+    def method_curves(self, strengths: Sequence[float]) -> tuple[MethodCurve, ...]:
+        """The curves as values, given λ of every epoch that has begun."""
+        return tuple(curve.to_method_curve(strengths) for curve in self._curves)

@@ -20,11 +20,10 @@ from xdnn_core.metrics.ranking import roc_auc
 from xdnn_core.models.mlp import PAPER_HIDDEN, MLPConfig
 from xdnn_core.priors.closed_form import Rows, StepValues, step_gradients
 from xdnn_core.priors.methods import PriorMethod
-from xdnn_core.priors.optimiser import FlatAdam
 from xdnn_core.priors.penalties import find_penalty
 from xdnn_core.priors.sampling import draw_path, replicate_seeds
 from xdnn_core.priors.splits import SplitStack
-from xdnn_core.priors.stack import Buffers, ParameterStack
+from xdnn_core.priors.stack import Buffers, FlatAdam, ParameterStack
 
 # Rows that one tile of replicates runs at once on the CPU: 20 replicates of the paper's
 # experiment. Larger tiles are no faster, and commands wait for the tile at work.

@@ -20,6 +20,7 @@ from xdnn_core.attribution.gate import require_homogeneous_while_trained
 from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.attribution.target import Classes, Target, input_gradient, read_target
 from xdnn_core.device import full_float32
+from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, usable
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.penalties import find_penalty
@@ -65,7 +66,7 @@ def attribution_prior_loss(
 
     Raises
     ------
-    ValueError
+    UserError
         If the method or penalty is unknown, does not fit, or the inputs are not finite.
     NotHomogeneousError
         X-Gradient on a network that breaks F(αx) = αF(x), or will once trained: a bias that is 0
@@ -97,7 +98,7 @@ def attribution_prior_loss(
         )
     )
     if value.numel() != 1:
-        raise ValueError(
+        raise UserError(
             f"The penalty returned a tensor of shape {tuple(value.shape)}; it must return one "
             "number."
         )
@@ -138,7 +139,7 @@ def training_attributions(
 
     Raises
     ------
-    ValueError, NotHomogeneousError
+    UserError, NotHomogeneousError
         As in `attribution_prior_loss`.
 
     Examples
@@ -187,7 +188,7 @@ def _expected_gradients(
     """Mean over k draws of (x − r) ⊙ F'(r + t(x − r)); samples folded into rows."""
     pool = inputs if references is None else usable(references).to(inputs)
     if pool.shape[1:] != inputs.shape[1:] or len(pool) == 0:
-        raise ValueError(
+        raise UserError(
             f"references have shape {tuple(pool.shape)}; needed are rows shaped like the inputs, "
             f"{tuple(inputs.shape[1:])}."
         )

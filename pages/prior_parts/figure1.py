@@ -18,18 +18,17 @@ from pages.common.wording import plain
 from pages.prior_parts.charts import method_colour
 from pages.prior_parts.scales import decimal_label
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results
-from xdnn_core.experiments.figure1_words import (
-    answer,
-    notes,
+from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results, strength_scores
+from xdnn_core.experiments.figure1_text import (
+    caveats,
     order_row,
     other_way_round,
     plus_minus,
+    summary_sentence,
     with_interval,
 )
 from xdnn_core.io import RESULTS
 from xdnn_core.priors.methods import parse_method
-from xdnn_core.priors.sweep_summary import StrengthScore, strength_scores
 
 _COMMAND = "python -m xdnn_core figure1 --cohort nhefs --out assets/results/figure1-nhefs.parquet"
 _FIRST = "figure1-nhefs.parquet"
@@ -71,7 +70,7 @@ def draw_figure1() -> None:
     left, right = two_columns("strengths", border=True)
     with left:
         st.markdown("**Methods by λ**, band ± 2 standard errors; the ring is what validation chose")
-        _draw(_strengths(by_strength, theme), "strengths")
+        _draw(_strengths(by_strength, figure, theme), "strengths")
     with right:
         _draw_table(figure)
     _draw_notes(figure)
@@ -85,7 +84,7 @@ def _files() -> list[Path]:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _load(file: Path, changed: float) -> tuple[Figure1, tuple[StrengthScore, ...]]:
+def _load(file: Path, changed: float) -> tuple[Figure1, tuple[Score, ...]]:
     """Read a result once; `changed` tells a newer file from an older one."""
     results, figure = load_results(file)
     return figure, strength_scores(results)
@@ -98,7 +97,7 @@ def _title(file: Path, figure: Figure1) -> str:
 
 def _draw_words(figure: Figure1) -> None:
     """What is like the best, which cohort it is, and what is shown."""
-    st.markdown(answer(figure))
+    st.markdown(summary_sentence(figure))
     strengths = ", ".join(map(decimal_label, figure.strengths))
     st.caption(
         f"Mean test ROC-AUC ± 2 standard errors over **{figure.replicates} replicates** on "
@@ -112,7 +111,7 @@ def _draw_words(figure: Figure1) -> None:
 def _draw_notes(figure: Figure1) -> None:
     """What to know of these numbers, and the pairs that stand the other way round."""
     st.markdown("**What to know, and where the order differs from the paper's**")
-    st.markdown("\n".join(f"- {plain(note)}" for note in notes(figure)))
+    st.markdown("\n".join(f"- {plain(note)}" for note in caveats(figure)))
     if rows := [order_row(order) for order in other_way_round(figure.orders)]:
         st.dataframe(rows, hide_index=True)
     made = figure.origin
@@ -224,13 +223,14 @@ def _add_level(figure: go.Figure, score: Score, span: Sequence[int], theme: Them
         )
 
 
-def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
-    """Test ROC-AUC against λ, a line and its band a method."""
+def _strengths(scores: Sequence[Score], result: Figure1, theme: Theme) -> go.Figure:
+    """Test ROC-AUC against λ, a line and its band a method; a ring at the λ that was chosen."""
     figure = go.Figure()
     for method in dict.fromkeys(score.method for score in scores):
         line = [score for score in scores if score.method == method]
         shade = method_colour(method, theme)
         strengths = [score.strength for score in line]
+        chosen = [strength == result.scores[method].strength for strength in strengths]
         edges = [score.mean + score.two_sem for score in line]
         edges += [score.mean - score.two_sem for score in reversed(line)]
         figure.add_scatter(
@@ -243,10 +243,10 @@ def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
             mode="lines+markers",
             line={"color": shade},
             marker={
-                "size": [14 if score.chosen else 6 for score in line],
-                "symbol": ["circle-open" if score.chosen else "circle" for score in line],
+                "size": [14 if ring else 6 for ring in chosen],
+                "symbol": ["circle-open" if ring else "circle" for ring in chosen],
                 "color": shade,
-                "line": {"width": [2.5 if score.chosen else 0 for score in line], "color": shade},
+                "line": {"width": [2.5 if ring else 0 for ring in chosen], "color": shade},
             },
             name=line[0].title,
             text=[

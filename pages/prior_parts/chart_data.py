@@ -119,7 +119,7 @@ def _chart_marks(live: Snapshot, stride: int, points: int) -> tuple[ChartMark, .
     """Marks within the run; where labels would overlap the later one has it."""
     start = StrengthMark(0, live.config.strength)
     marks = [mark for mark in (start, *live.marks) if mark.epoch < live.config.epochs]
-    shown: list[ChartMark] = []
+    labelled: list[ChartMark] = []
     free = math.inf
     for mark in reversed(marks):
         position = round(mark.epoch / stride)
@@ -127,8 +127,8 @@ def _chart_marks(live: Snapshot, stride: int, points: int) -> tuple[ChartMark, .
         if fits:
             free = position
         label = f"λ {strength_label(mark.strength)}" if fits else ""
-        shown.append(ChartMark(position, label))
-    return tuple(reversed(shown))
+        labelled.append(ChartMark(position, label))
+    return tuple(reversed(labelled))
 
 
 def _round_number(least: float) -> int:

@@ -42,7 +42,7 @@ def draw_figure1() -> None:
         st.info(f"No results are stored here yet; `{_COMMAND}` makes them.")
         return
     try:
-        found = {str(file): _load(file, file.stat().st_mtime) for file in files}
+        results = {str(file): _load(file, file.stat().st_mtime) for file in files}
     except UserError as error:
         st.error(for_screen(error), icon=":material/error:")
         return
@@ -51,15 +51,15 @@ def draw_figure1() -> None:
             "Results",
             label_visibility="collapsed",
             width=430,
-            **choice("results", list(found), lambda file: _title(Path(file), found[file][0])),
+            **choice("results", list(results), lambda file: _title(Path(file), results[file][0])),
         )
         explain(
             "roc_auc", "strength", "references", "replicate",
             label="What is this?", key="explain_figure1",
         )  # fmt: skip
-    figure, by_strength = found[chosen]
+    figure, by_strength = results[chosen]
     theme = current_theme()
-    _draw_words(figure)
+    _draw_summary(figure)
     left, right = two_columns("panels", border=True)
     with left:
         st.markdown("**Methods**, each at the λ that validation chose")
@@ -79,8 +79,8 @@ def draw_figure1() -> None:
 def _files() -> list[Path]:
     """Results that come with the app, the default cohort's first, then the user's own."""
     folders = (RESULTS, own_results())
-    found = [file for folder in folders for file in sorted(folder.glob("figure1-*.parquet"))]
-    return sorted(found, key=lambda file: file != RESULTS / _FIRST)
+    files = [file for folder in folders for file in sorted(folder.glob("figure1-*.parquet"))]
+    return sorted(files, key=lambda file: file != RESULTS / _FIRST)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -91,11 +91,13 @@ def _load(file: Path, changed: float) -> tuple[Figure1, tuple[Score, ...]]:
 
 
 def _title(file: Path, figure: Figure1) -> str:
-    own = "" if file.parent == RESULTS else "Own run: "
-    return f"{own}{figure.cohort_title}, {figure.replicates} replicates, {len(figure.strengths)} λ"
+    whose = "" if file.parent == RESULTS else "Own run: "
+    return (
+        f"{whose}{figure.cohort_title}, {figure.replicates} replicates, {len(figure.strengths)} λ"
+    )
 
 
-def _draw_words(figure: Figure1) -> None:
+def _draw_summary(figure: Figure1) -> None:
     """What is like the best, which cohort it is, and what is shown."""
     st.markdown(summary_sentence(figure))
     strengths = ", ".join(map(decimal_label, figure.strengths))
@@ -114,8 +116,8 @@ def _draw_notes(figure: Figure1) -> None:
     st.markdown("\n".join(f"- {plain(note)}" for note in caveats(figure)))
     if rows := [order_row(order) for order in other_way_round(figure.orders)]:
         st.dataframe(rows, hide_index=True)
-    made = figure.origin
-    st.caption(f"Measured: {made.hardware} · {made.date[:10]}. `{made.command}`")
+    origin = figure.origin
+    st.caption(f"Measured: {origin.hardware} · {origin.date[:10]}. `{origin.command}`")
 
 
 def _draw(figure: go.Figure, key: str) -> None:
@@ -152,7 +154,7 @@ def _add_point(
 ) -> None:  # fmt: skip
     """One score with its error bar; the first of each kind is in the legend."""
     shade, whose = method_colour(score.method, theme), "here" if ours else "the paper"
-    told = f"<br>λ {_strength(score)}, {score.replicates} replicates" if ours else ""
+    detail = f"<br>λ {_strength(score)}, {score.replicates} replicates" if ours else ""
     figure.add_scatter(
         x=[mean],
         y=[row],
@@ -162,7 +164,7 @@ def _add_point(
             "size": 10, "color": shade, "symbol": "circle" if ours else "circle-open",
             "line": {"width": 2, "color": shade},
         },
-        hovertemplate=f"{score.title}: {plus_minus(mean, two_sem)}{told}<extra>{whose}</extra>",
+        hovertemplate=f"{score.title}: {plus_minus(mean, two_sem)}{detail}<extra>{whose}</extra>",
         name=whose,
         showlegend=whose not in [trace.name for trace in figure.data],
     )  # fmt: skip
@@ -182,12 +184,12 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
         name="Expected Gradients, here",
         hovertemplate="k = %{x}: %{y:.4f}<extra>here</extra>",
     )
-    known = [score for score in scores if score.paper is not None]
+    published = [score for score in scores if score.paper is not None]
     figure.add_scatter(
-        x=[score.samples for score in known],
-        y=[score.paper.mean for score in known],
+        x=[score.samples for score in published],
+        y=[score.paper.mean for score in published],
         error_y={
-            "array": [_error(score.paper.two_sem) for score in known],
+            "array": [_error(score.paper.two_sem) for score in published],
             "width": 5,
             "thickness": 1,
         },
@@ -199,7 +201,7 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
     )
     for score in result.methods:
         if score.method == "x_gradient":
-            _add_level(figure, score, [each.samples for each in scores], theme)
+            _add_level(figure, score, [point.samples for point in scores], theme)
     ticks = [score.samples for score in scores]
     figure.update_xaxes(type="log", title="references k", tickvals=ticks, ticktext=ticks)
     figure.update_yaxes(title="test ROC-AUC")

@@ -60,16 +60,16 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: _without_nan(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
+        return [_without_nan(part) for part in value]
     return value
 
 
-def read_run(content: str | bytes, **known: str) -> KeptRun:
-    """Read what `run_values` gave."""
+def read_run(content: str | bytes, **columns: str) -> KeptRun:
+    """Read what `run_values` gave, with the columns of its row in the store."""
     try:
-        values = json.loads(content) | known
+        values = json.loads(content) | columns
         for derived in ("strength", "marks"):  # for readers of the file: the curves hold them
             values.pop(derived, None)
         run: KeptRun = _typed(KeptRun, values)
@@ -89,11 +89,11 @@ def _typed(kind: Any, value: Any) -> Any:
         return LiveConfig.from_dict(value)
     if is_dataclass(kind) and isinstance(value, dict):
         hints, build = get_type_hints(kind), cast(type, kind)
-        return build(**{key: _typed(hints.get(key), each) for key, each in value.items()})
+        return build(**{key: _typed(hints.get(key), part) for key, part in value.items()})
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise TypeError(f"{value!r:.40} is no list")
-        return tuple(_typed(get_args(kind)[0], each) for each in value)
+        return tuple(_typed(get_args(kind)[0], part) for part in value)
     if kind is float and (value is None or type(value) is int):
         return math.nan if value is None else float(value)
     if kind is float and not math.isfinite(value):

@@ -44,7 +44,7 @@ class TrainingSession:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The latest picture of the run."""
+        """The run on screen as it is now."""
         return self.trainer.snapshot()
 
     @property
@@ -52,7 +52,7 @@ class TrainingSession:
         """Whether there is a run that new settings would throw away."""
         snapshot = self.snapshot
         begun = bool(snapshot.epoch) or snapshot.state not in ("ready", "failed")
-        return begun or self.trainer.busy  # busy at once, before the picture says so
+        return begun or self.trainer.busy  # busy at once, before the snapshot says so
 
     @property
     def pending(self) -> bool:

@@ -119,14 +119,14 @@ class RunStore:
 
     def _write(self, statement: str, values: tuple[str, ...]) -> int:
         """Rows changed."""
-        with self._told("written"):
+        with self._storage_errors("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._connection(_WRITE_SECONDS) as connection:
                 return connection.execute(statement, values).rowcount
 
     def _read(self, statement: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
         """Rows found; a file that is not there has none, and is not made."""
-        with self._told("read"):
+        with self._storage_errors("read"):
             if not self.path.exists():
                 return []
             with self._connection(_READ_SECONDS) as connection:
@@ -144,7 +144,7 @@ class RunStore:
             yield connection
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _storage_errors(self, what: str) -> Iterator[None]:
         """Trouble with the file as one sentence without its path, which goes to the log."""
         try:
             yield

@@ -152,14 +152,12 @@ def _problems(splits: SplitStack, reached: torch.Tensor, test: torch.Tensor) -> 
     """Why a replicate has no score, or nothing."""
     positives = splits.validation_labels.sum(dim=1)
     one_class = (positives == 0) | (positives == splits.validation_labels.shape[1])
-    found = []
-    for single, scored, missing in zip(
-        one_class.tolist(), reached.tolist(), test.isnan().tolist(), strict=True
-    ):
-        if single:
-            found.append("validation rows have one class")
-        elif not scored:
-            found.append("no finite score in any epoch")
-        else:
-            found.append("test rows have one class" if missing else "")
-    return found
+    causes = [
+        (one_class, "validation rows have one class"),
+        (~reached, "no finite score in any epoch"),
+        (test.isnan(), "test rows have one class"),
+    ]
+    return [
+        next((reason for holds, reason in causes if holds[replicate]), "")
+        for replicate in range(len(test))
+    ]

@@ -56,7 +56,9 @@ def run_figure1(
     First every method at every strength; then Expected Gradients with more references at the
     strength that validation chose for one.
 
-    Source: Hesse et al. 2021, Section 4.3 and Figure 1.
+    References
+    ----------
+    Hesse et al. 2021, Section 4.3 and Figure 1.
     """
     config = config or SweepConfig()
     more = [f"expected_gradients:{k}" for k in references if k > 1]

@@ -17,6 +17,7 @@ of them for the validation rows that ride along) where double backward takes 9.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,8 +45,7 @@ class Rows:
     delta: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class StepValues:
+class StepValues(NamedTuple):
     """What one step measured, before the parameters move."""
 
     loss: Tensor  # binary cross-entropy alone, (T,)
@@ -194,9 +194,9 @@ def _write_gradients(
     dz = dz[..., None]  # (T, n, 1)
     for layer, gradient in enumerate(gradients.weights):
         left = u[layer].mT  # (T, out, n + s)
-        seen = hidden[layer][:, :n]  # (T, n, in)
+        inputs = hidden[layer][:, :n]  # (T, n, in)
         shared = bool(t) and at.start == 0
-        right = t[layer].addcmul_(dz, seen) if shared else dz * seen
+        right = t[layer].addcmul_(dz, inputs) if shared else dz * inputs
         torch.bmm(left[..., :n], right, out=gradient)
         if t and at.start > 0:  # path points are rows of their own
             gradient.baddbmm_(left[..., at], t[layer])

@@ -94,23 +94,20 @@ class PriorEnsemble:
 
         Then nothing has changed, and the next call repeats the epoch.
         """
-        values: list[StepValues] = []
+        parts: list[StepValues] = []
         for first in range(0, self.splits.replicates, self._tile):
             if should_stop():
                 return None
-            values.append(self._tile_gradients(slice(first, first + self._tile), strength))
-        n = self.splits.train
-        logits = torch.cat([value.logits[:, n:] for value in values])  # (R, v)
-        undefined = torch.cat([value.undefined for value in values])
-        penalty = torch.cat([value.penalty for value in values])
+            parts.append(self._tile_gradients(slice(first, first + self._tile), strength))
+        values = StepValues(*map(torch.cat, zip(*parts, strict=True)))  # (T, ...) -> (R, ...)
         record = EpochRecord(
             self.epoch,
-            loss=torch.cat([value.loss for value in values]),
-            penalty=penalty.masked_fill(undefined, torch.nan),
-            gini=torch.cat([value.gini for value in values]),
-            validation_auc=roc_auc(logits, self.splits.validation_labels),
-            profile=torch.cat([value.profile for value in values]),
-            undefined=undefined,
+            values.loss,
+            values.penalty.masked_fill(values.undefined, torch.nan),
+            values.gini,
+            roc_auc(values.logits[:, self.splits.train :], self.splits.validation_labels),
+            values.profile,
+            values.undefined,
         )
         self._keep_best(record)
         self._optimiser.step()
@@ -123,9 +120,9 @@ class PriorEnsemble:
         self, replicates: list[int] | None = None, should_stop: ShouldStop = _never
     ) -> Tensor | None:
         """Test ROC-AUC of the parameters kept as best."""
-        chosen = list(range(self.splits.replicates)) if replicates is None else replicates
+        replicates = list(range(self.splits.replicates)) if replicates is None else replicates
         logits = []
-        for replicate in chosen:
+        for replicate in replicates:
             if should_stop():
                 return None
             layers = self._best.part(slice(replicate, replicate + 1))
@@ -134,8 +131,8 @@ class PriorEnsemble:
             logits.append(
                 torch.cat([layers.forward(p, self._buffers)[1].clone() for p in parts], dim=1)
             )
-        areas = roc_auc(torch.cat(logits), self.splits.test_labels[chosen])
-        return areas.masked_fill(self.best_epoch[chosen] < 0, float("nan"))
+        areas = roc_auc(torch.cat(logits), self.splits.test_labels[replicates])
+        return areas.masked_fill(self.best_epoch[replicates] < 0, float("nan"))
 
     def _tile_gradients(self, part: slice, strength: float) -> StepValues:
         """Gradients of some replicates into their share of the gradient buffer."""
@@ -167,7 +164,7 @@ class PriorEnsemble:
         n, samples = self.splits.train, self.config.method.samples
         train = self.splits.x[part, :n]
         if self.config.method.name == "integrated_gradients":
-            nodes, weights = (each.to(train) for each in quadrature("gauss_legendre", samples))
+            nodes, weights = (part.to(train) for part in quadrature("gauss_legendre", samples))
             # The baseline is 0, the mean of the standardised rows.
             points, delta = path_points(train[:, :, None, :], train.new_zeros(1), nodes[:, None])
             return points, delta * weights[:, None]

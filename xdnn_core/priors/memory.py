@@ -72,7 +72,7 @@ class RunMemory:
 
     def held(self, device: torch.device) -> int:
         """Bytes of all runs on a device."""
-        return sum(needed for place, needed in list(self._held.values()) if place == device)
+        return sum(needed for on, needed in list(self._held.values()) if on == device)
 
 
 RUN_MEMORY = RunMemory()

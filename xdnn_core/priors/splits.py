@@ -62,9 +62,10 @@ def stack_splits(
 ) -> SplitStack:
     """Split a cohort once a seed and put everything on a device."""
     splits = [split_cohort(cohort, seed) for seed in seeds]
-    seen = [np.concatenate([split.train, split.validation]) for split in splits]
+    fitted = [np.concatenate([split.train, split.validation]) for split in splits]
     rows = [
-        split.standardise(cohort.features[index]) for split, index in zip(splits, seen, strict=True)
+        split.standardise(cohort.features[index])
+        for split, index in zip(splits, fitted, strict=True)
     ]
     table, mean, scale = _standardised_table(cohort.features)
 
@@ -78,7 +79,7 @@ def stack_splits(
     return SplitStack(
         features=features,
         x=wide(np.stack(rows)),
-        y=tensor(cohort.labels[np.stack(seen)]),
+        y=tensor(cohort.labels[np.stack(fitted)]),
         train=len(splits[0].train),
         test_index=torch.tensor(np.stack([split.test for split in splits]), device=device),
         table=wide(table),

@@ -28,15 +28,15 @@ class Buffers:
     """Memory that is used again by every step: fresh megabytes would cost page faults."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Tensor] = {}
+        self._memory: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Uninitialised memory of this shape; the same memory for the same name."""
         size = math.prod(shape)
-        kept = self._kept.get(name)
-        if kept is None or kept.numel() < size:
-            kept = self._kept[name] = like.new_empty(size)
-        return kept[:size].view(shape)
+        memory = self._memory.get(name)
+        if memory is None or memory.numel() < size:
+            memory = self._memory[name] = like.new_empty(size)
+        return memory[:size].view(shape)
 
 
 class ParameterStack:
@@ -70,8 +70,8 @@ class ParameterStack:
         for index, seed in enumerate(seeds):
             weights, biases = initial_parameters(self.config, seed)
             weights[0] = pad(weights[0], (0, padded(self.config.inputs) - self.config.inputs))
-            for mine, drawn in zip(self.tensors, weights + biases, strict=True):
-                mine[index].copy_(drawn)
+            for tensor, initial in zip(self.tensors, weights + biases, strict=True):
+                tensor[index].copy_(initial)
 
     def part(self, replicates: slice) -> Layers:
         """The layers of some replicates, as views."""
@@ -82,8 +82,8 @@ class ParameterStack:
 
     def copy_replicates(self, source: ParameterStack, replicates: Tensor) -> None:
         """Take over the replicates with these indices, (m,) long, from another stack."""
-        for mine, theirs in zip(self.tensors, source.tensors, strict=True):
-            mine.index_copy_(0, replicates, theirs.index_select(0, replicates))
+        for tensor, other in zip(self.tensors, source.tensors, strict=True):
+            tensor.index_copy_(0, replicates, other.index_select(0, replicates))
 
     def network(self, replicate: int) -> MLP:
         """One replicate as a network of its own, in evaluation mode."""

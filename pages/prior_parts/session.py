@@ -32,7 +32,7 @@ class TrainingSession:
         if self._trainer is None or (not self.has_run and cohort is not self._cohort):
             self._begin()
         elif self.has_run:
-            self.trainer.adjust(config.epochs, config.epochs_per_second)
+            self.trainer.steer(replace(config.steering, strength=self.snapshot.strength))
         elif config != self.snapshot.config:
             self.trainer.reset(config)
 

@@ -76,7 +76,7 @@ def test_more_epochs_let_a_finished_run_go_on(make: Make) -> None:
     trainer = make(replace(CONFIG, epochs=2))
     trainer.start()
     end = until_state(trainer, "finished")
-    trainer.adjust(5, None)
+    trainer.steer(Steering(epochs=5))
     assert trainer.snapshot().state == "paused"
     trainer.start()
     longer = until(trainer, lambda s: s.state == "finished" and s.epoch == 5)
@@ -91,7 +91,7 @@ def test_fewer_epochs_end_a_run_where_it_is(make: Make) -> None:
     trainer = make()
     step(trainer)
     step(trainer)
-    trainer.adjust(2, None)
+    trainer.steer(Steering(epochs=2))
     assert trainer.snapshot().state == "finished"
     trainer.start()
     until(trainer, lambda _: not trainer.busy)
@@ -100,13 +100,13 @@ def test_fewer_epochs_end_a_run_where_it_is(make: Make) -> None:
 
 def test_adjusting_before_the_start_is_what_the_run_begins_with(make: Make) -> None:
     trainer = make()
-    trainer.adjust(3, 500.0)
+    trainer.steer(Steering(epochs=3, epochs_per_second=500.0))
     assert trainer.snapshot().state == "ready"
     trainer.start()
     end = until_state(trainer, "finished")
     assert (end.epoch, end.config.epochs_per_second) == (3, 500.0)
     with pytest.raises(UserError, match="epochs"):
-        trainer.adjust(0, None)
+        Steering(epochs=0)
     assert trainer.snapshot().config.epochs == 3
 
 
@@ -114,7 +114,7 @@ def test_a_slow_run_speeds_up_at_once(make: Make) -> None:
     trainer = make(replace(CONFIG, epochs=200, epochs_per_second=0.1))
     trainer.start()
     until(trainer, lambda s: s.epoch >= 1)
-    trainer.adjust(12, None)  # at the old pace the test would give up first
+    trainer.steer(Steering(epochs=12))  # at the old pace the test would give up first
     assert until_state(trainer, "finished").epoch == 12
 
 

@@ -10,13 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
-from xdnn_core.data.cohorts.cohort import Cohort
-from xdnn_core.device import resolve_device
 from xdnn_core.priors.live_state import LiveConfig, Snapshot, Steering
-from xdnn_core.priors.live_thread import LiveThread, Turn, train_at_once
-from xdnn_core.priors.memory import RUN_MEMORY, RunMemory
+from xdnn_core.priors.live_thread import LiveThread
 
 
 class LiveTrainer(LiveThread):
@@ -57,19 +52,6 @@ class LiveTrainer(LiveThread):
     0
     >>> trainer.stop()
     """
-
-    def __init__(
-        self,
-        cohort: Cohort,
-        config: LiveConfig | None = None,
-        device: torch.device | str | None = None,
-        turn: Turn = train_at_once,
-        revealed_strength: float | None = None,
-        memory: RunMemory = RUN_MEMORY,
-    ) -> None:
-        super().__init__(
-            cohort, config or LiveConfig(), resolve_device(device), turn, revealed_strength, memory
-        )
 
     def start(self) -> None:
         """Train until paused or finished; does nothing when finished or stopped."""
@@ -133,24 +115,6 @@ class LiveTrainer(LiveThread):
         """
         with self._wake:
             self.steer(replace(self._record.steering, strength=strength))
-
-    def adjust(self, epochs: int, epochs_per_second: float | None) -> None:
-        """Steer all but λ.
-
-        Parameters
-        ----------
-        epochs
-            New end.
-        epochs_per_second
-            New upper bound on the pace; None for full speed.
-
-        Raises
-        ------
-        UserError
-            If one is out of range.
-        """
-        with self._wake:
-            self.steer(Steering(self._record.steering.strength, epochs, epochs_per_second))
 
     def reveal_test(self) -> None:
         """Show the test ROC-AUC of this run from now on, and note λ; a reset hides it again."""

@@ -67,16 +67,13 @@ class LiveRecord:
             self.revealed_strength = self.steering.strength
         self.change(curves=self._scored, test_revealed=True)
 
-    def publish(
-        self, state: State, curves: tuple[MethodCurve, ...] = (), epoch: int = 0, **facts: Any
-    ) -> None:
-        """Make a new snapshot; `facts` are further fields of it."""
+    def publish(self, state: State, curves: tuple[MethodCurve, ...] = (), **measures: Any) -> None:
+        """Make a new snapshot; `measures` are further fields of it."""
         self._version += 1
         self._scored = curves
         self.snapshot = Snapshot(
             version=self._version,
             state=state,
-            epoch=epoch,
             cohort=self._cohort.name,
             cohort_title=self._cohort.title,
             outcome=self._cohort.outcome,
@@ -85,7 +82,7 @@ class LiveRecord:
             moved_after_reveal=self._moved,
             place=self._place,
             **self._settings(),
-            **facts,
+            **measures,
         )
 
     def change(self, **changes: Any) -> None:

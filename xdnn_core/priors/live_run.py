@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,7 +130,7 @@ class LiveRun:
         self._curves = [
             LiveCurve(method, splits, config, cohort.columns) for method in config.methods
         ]
-        self.seconds = 0.0  # spent training
+        self._seconds = 0.0  # spent training
         self._epoch_ends: deque[float] = deque(maxlen=_PACE_EPOCHS + 1)
         self._scored_at = self._scoring_seconds = 0.0
 
@@ -138,11 +139,11 @@ class LiveRun:
         """Epochs that every method has finished."""
         return min(curve.ensemble.epoch for curve in self._curves)
 
-    @property
-    def pace(self) -> float:
-        """Epochs a second of late; 0 while there is none."""
+    def measures(self) -> dict[str, Any]:
+        """How far the run is and how fast, as fields of a snapshot."""
         ends = self._epoch_ends
-        return (len(ends) - 1) / (ends[-1] - ends[0]) if len(ends) > 1 else 0.0
+        pace = (len(ends) - 1) / (ends[-1] - ends[0]) if len(ends) > 1 else 0.0
+        return {"epoch": self.epoch, "seconds": self._seconds, "epochs_per_second": pace}
 
     def forget_pace(self) -> None:
         """Begin to measure it anew, as when training begins or ends."""
@@ -159,7 +160,7 @@ class LiveRun:
             if curve.ensemble.epoch < epochs and not curve.step(strength, should_stop):
                 return False
         now = time.monotonic()
-        self.seconds += now - began
+        self._seconds += now - began
         self._epoch_ends.append(now)
         return True
 

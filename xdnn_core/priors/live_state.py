@@ -246,12 +246,12 @@ class Snapshot:
 
     version: int
     state: State
-    epoch: int
     config: LiveConfig
     cohort: str
     cohort_title: str
     outcome: str
     strength: float
+    epoch: int = 0
     marks: tuple[StrengthMark, ...] = ()
     curves: tuple[MethodCurve, ...] = ()
     waiting_behind: int = 0

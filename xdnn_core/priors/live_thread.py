@@ -10,17 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
 
 import torch
 
 from xdnn_core.data.cohorts.cohort import Cohort
-from xdnn_core.device import compute_on_one_core, device_title, usable_cores
+from xdnn_core.device import compute_on_one_core, device_title, resolve_device, usable_cores
 from xdnn_core.errors import UserError
 from xdnn_core.priors.live_record import LiveRecord
 from xdnn_core.priors.live_run import LiveRun
 from xdnn_core.priors.live_state import LiveConfig, State
-from xdnn_core.priors.memory import RunMemory, memory_needed
+from xdnn_core.priors.memory import RUN_MEMORY, RunMemory, memory_needed
 
 _PUBLISH_SECONDS = 0.05
 
@@ -58,13 +57,13 @@ class LiveThread:
     def __init__(
         self,
         cohort: Cohort,
-        config: LiveConfig,
-        device: torch.device,
-        turn: Turn,
-        revealed_strength: float | None,
-        memory: RunMemory,
+        config: LiveConfig | None = None,
+        device: torch.device | str | None = None,
+        turn: Turn = train_at_once,
+        revealed_strength: float | None = None,
+        memory: RunMemory = RUN_MEMORY,
     ) -> None:
-        self._cohort, self._device = cohort, device
+        self._cohort, self._device = cohort, resolve_device(device)
         self._turn, self._memory = turn, memory
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -75,7 +74,9 @@ class LiveThread:
         self._reset = False  # the record is of a new run; the thread has yet to drop the old one
         self._busy = False
         self._working = False  # there is a thread that will look at commands
-        self._record = LiveRecord(cohort, config, _device_words(device), revealed_strength)
+        self._record = LiveRecord(
+            cohort, config or LiveConfig(), _device_words(self._device), revealed_strength
+        )
         # Owned by the thread.
         self._run: LiveRun | None = None
         self._published = 0.0
@@ -227,16 +228,11 @@ class LiveThread:
                 if state not in ("stopped", "failed"):
                     return
                 run, curves = None, ()
-            facts: dict[str, Any] = {}
-            if run is not None:
-                facts = {
-                    "epoch": run.epoch, "seconds": run.seconds, "epochs_per_second": run.pace,
-                }  # fmt: skip
             self._record.publish(
                 state,
                 curves,
                 waiting_behind=waiting_behind,
                 error=error,
-                **facts,
+                **({} if run is None else run.measures()),
             )
             self._published = time.monotonic()

@@ -107,10 +107,7 @@ def _training() -> dict[str, Any]:
         **number("replicates", 1, MAX_REPLICATES),
     )
     seed = right.number_input(
-        "Seed",
-        value=_DEFAULT.seed,
-        help="Of the first replicate.",
-        **number("seed", 0, 2**31 - 1),
+        "Seed", value=_DEFAULT.seed, help="Of the first replicate.", **number("seed", 0, 2**31 - 1)
     )
     left, right = st.columns([1, 1.4])
     epochs = left.number_input(

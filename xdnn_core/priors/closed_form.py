@@ -182,12 +182,7 @@ def _forward_slopes(
 
 
 def _write_gradients(
-    gradients: Layers,
-    hidden: list[Tensor],
-    u: list[Tensor],
-    t: list[Tensor],
-    dz: Tensor,
-    at: slice,
+    gradients: Layers, hidden: list[Tensor], u: list[Tensor], t: list[Tensor], dz: Tensor, at: slice
 ) -> None:
     """dW_l = Σ u_lᵀ (dz·h_{l-1} + t_{l-1}) and db_l = Σ dz·u_l, layer by layer."""
     n = dz.shape[1]

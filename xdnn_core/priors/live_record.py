@@ -6,13 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from xdnn_core.data.cohorts.cohort import Cohort
-from xdnn_core.priors.live_state import (
-    LiveConfig,
-    Snapshot,
-    State,
-    Steering,
-    strength_marks,
-)
+from xdnn_core.priors.live_state import LiveConfig, Snapshot, State, Steering, strength_marks
 from xdnn_core.priors.method_curve import MethodCurve
 
 

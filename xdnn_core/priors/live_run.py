@@ -27,11 +27,7 @@ class LiveCurve:
     """Train one method and keep its curves."""
 
     def __init__(
-        self,
-        method: PriorMethod,
-        splits: SplitStack,
-        config: LiveConfig,
-        columns: Sequence[Column],
+        self, method: PriorMethod, splits: SplitStack, config: LiveConfig, columns: Sequence[Column]
     ) -> None:
         self.method = method
         self.columns = columns

@@ -55,10 +55,7 @@ class SplitStack:
 
 
 def stack_splits(
-    cohort: Cohort,
-    seeds: Sequence[int],
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
+    cohort: Cohort, seeds: Sequence[int], device: torch.device, dtype: torch.dtype = torch.float32
 ) -> SplitStack:
     """Split a cohort once a seed and put everything on a device."""
     splits = [split_cohort(cohort, seed) for seed in seeds]

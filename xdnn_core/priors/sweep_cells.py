@@ -68,11 +68,7 @@ class Cell:
 
 
 def train_cells(
-    cohort: Cohort,
-    cells: Sequence[Cell],
-    config: SweepConfig,
-    device: torch.device,
-    workers: int,
+    cohort: Cohort, cells: Sequence[Cell], config: SweepConfig, device: torch.device, workers: int
 ) -> Generator[tuple[Cell, pd.DataFrame], None, None]:
     """Train blocks in threads of their own and give each when it is finished."""
     cancelled = Event()
@@ -111,17 +107,14 @@ def _train_cell(
     cohort: Cohort, cell: Cell, config: SweepConfig, splits: SplitStack, cancelled: Event
 ) -> pd.DataFrame | None:
     """Train one block; None if cancelled."""
-    ensemble = PriorEnsemble(
-        splits,
-        EnsembleConfig(
-            cell.method,
-            config.penalty,
-            config.hidden,
-            config.learning_rate,
-            config.independent_references,
-        ),
-        config.seed + cell.first,
+    training = EnsembleConfig(
+        cell.method,
+        config.penalty,
+        config.hidden,
+        config.learning_rate,
+        config.independent_references,
     )
+    ensemble = PriorEnsemble(splits, training, config.seed + cell.first)
     for _ in range(config.epochs):
         if ensemble.step(cell.strength, cancelled.is_set) is None:
             return None

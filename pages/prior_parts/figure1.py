@@ -158,7 +158,7 @@ def _add_point(
     figure.add_scatter(
         x=[mean],
         y=[row],
-        error_x={"array": [_error(two_sem)], "color": shade, "thickness": 1.5, "width": 4},
+        error_x={"array": [two_sem], "color": shade, "thickness": 1.5, "width": 4},
         mode="markers",
         marker={
             "size": 10, "color": shade, "symbol": "circle" if ours else "circle-open",
@@ -189,7 +189,7 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
         x=[score.samples for score in published],
         y=[score.paper.mean for score in published],
         error_y={
-            "array": [_error(score.paper.two_sem) for score in published],
+            "array": [score.paper.two_sem for score in published],
             "width": 5,
             "thickness": 1,
         },
@@ -265,7 +265,7 @@ def _strengths(scores: Sequence[Score], result: Figure1, theme: Theme) -> go.Fig
 
 
 def _draw_table(figure: Figure1) -> None:
-    """All numbers."""
+    """All scores as a table."""
     unique = list(figure.scores.values())
     st.dataframe(
         {
@@ -290,8 +290,3 @@ def _draw_table(figure: Figure1) -> None:
 def _strength(score: Score) -> str:
     regularised = parse_method(score.method).card.regularised
     return decimal_label(score.strength) if regularised else "–"
-
-
-def _error(two_sem: float | None) -> float:
-    """Length of an error bar; none where none was published."""
-    return two_sem or 0.0

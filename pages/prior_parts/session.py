@@ -92,5 +92,5 @@ class TrainingSession:
 
 @st.cache_resource(scope="session", on_release=TrainingSession.close, show_spinner=False)
 def training_session() -> TrainingSession:
-    """The one of this browser session."""
+    """The training of this browser session."""
     return TrainingSession()

@@ -89,7 +89,7 @@ class RunStore:
         return {str(run_id): str(name)[:MAX_NAME] for run_id, name in rows}
 
     def get(self, run_id: str) -> KeptRun:
-        """One run."""
+        """Read one run."""
         rows = self._read(
             "SELECT name, content FROM runs WHERE id = ? AND owner = ?", (run_id, self.owner)
         )
@@ -118,14 +118,14 @@ class RunStore:
             raise _gone()
 
     def _write(self, statement: str, values: tuple[str, ...]) -> int:
-        """Rows changed."""
+        """Execute a statement; returns how many rows it changed."""
         with self._storage_errors("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._connection(_WRITE_SECONDS) as connection:
                 return connection.execute(statement, values).rowcount
 
     def _read(self, statement: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        """Rows found; a file that is not there has none, and is not made."""
+        """Fetch rows; a file that is not there has none, and is not made."""
         with self._storage_errors("read"):
             if not self.path.exists():
                 return []

@@ -50,7 +50,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Figure1:
-    """Both panels."""
+    """Both panels of the figure, as numbers."""
 
     cohort: str  # what it was trained on
     cohort_title: str

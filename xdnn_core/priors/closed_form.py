@@ -33,7 +33,7 @@ _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 @dataclass(frozen=True)
 class Rows:
-    """What T perceptrons see in one step."""
+    """The inputs of T perceptrons in one step."""
 
     # (T, n + s + v, D): n training rows, s path points (0 unless the method is sampled), v rows
     # that are only run forward; D is d padded with zeros, see `padded`.
@@ -137,7 +137,7 @@ def _backward(layers: Layers, hidden: list[Tensor], active: int, buffers: Buffer
 
 
 def _attribution(method: PriorMethod, rows: Rows, z: Tensor, g: Tensor) -> Tensor:
-    """A of every training row, (T, n, D), from the input gradients g."""
+    """Attributions A of every training row, (T, n, D), from the input gradients g."""
     if rows.delta is not None:
         return (rows.delta * g.view_as(rows.delta)).sum(dim=2)  # (T, n, k, D) -> (T, n, D)
     if method.name == "gradient":

@@ -39,7 +39,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """How to train."""
+    """Settings of one training."""
 
     method: PriorMethod  # attribution method of the prior
     penalty: str = "gini"  # ``"gini"`` or ``"l1"``
@@ -190,7 +190,7 @@ class PriorEnsemble:
         self.best_epoch = self.best_epoch.masked_fill(risen, record.epoch)
 
     def _rows_at_once(self) -> int:
-        """Rows whose activations fit the device's budget."""
+        """How many rows' activations fit the device's memory."""
         device = self.splits.x.device
         width = sum(self.parameters.config.widths)
         if device.type == "cpu":
@@ -199,7 +199,7 @@ class PriorEnsemble:
         return max(1, memory_budget(device) // size)
 
     def _replicates_at_once(self) -> int:
-        """Replicates in one tile."""
+        """How many replicates make a tile."""
         n = self.splits.train
         rows = self.splits.x.shape[1] + n * self.config.method.samples
         return min(self.splits.replicates, max(1, self._rows_at_once() // rows))

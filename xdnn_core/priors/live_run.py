@@ -142,7 +142,7 @@ class LiveRun:
         return {"epoch": self.epoch, "seconds": self._seconds, "epochs_per_second": pace}
 
     def forget_pace(self) -> None:
-        """Begin to measure it anew, as when training begins or ends."""
+        """Measure the pace anew, as when training begins or ends."""
         self._epoch_ends.clear()
         self._scored_at = time.monotonic()
 
@@ -162,7 +162,7 @@ class LiveRun:
 
     @property
     def is_score_due(self) -> bool:
-        """Whether the test ROC-AUC shown has grown old."""
+        """Whether it is time to score the test rows again."""
         age = time.monotonic() - self._scored_at
         return age > max(_TEST_SECONDS, _TEST_SHARE * self._scoring_seconds)
 

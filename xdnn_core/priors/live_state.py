@@ -182,7 +182,7 @@ class StrengthMark:
 
 
 def strength_marks(strengths: Sequence[float]) -> tuple[StrengthMark, ...]:
-    """Where λ of an epoch is another than that of the epoch before."""
+    """The epochs at which λ differs from that of the epoch before."""
     return tuple(
         StrengthMark(epoch, now)
         for epoch, (before, now) in enumerate(pairwise(strengths), start=1)

@@ -12,7 +12,7 @@ MAX_SAMPLES = 512
 
 @dataclass(frozen=True)
 class MethodCard:
-    """What one attribution method is."""
+    """One attribution method in words."""
 
     title: str  # name on screen
     formula: str  # the attribution A of input x, F the logit, F' = ∂F/∂x

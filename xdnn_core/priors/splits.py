@@ -32,12 +32,12 @@ class SplitStack:
 
     @property
     def replicates(self) -> int:
-        """R."""
+        """Number of replicates R."""
         return len(self.x)
 
     @property
     def validation_labels(self) -> Tensor:
-        """(R, v)."""
+        """Labels of the validation rows, (R, v)."""
         return self.y[:, self.train :]
 
     def test_rows(self, replicate: int, part: slice = slice(None)) -> Tensor:
@@ -50,7 +50,7 @@ class SplitStack:
 
     @property
     def test_labels(self) -> Tensor:
-        """(R, m)."""
+        """Labels of the test rows, (R, m)."""
         return self.labels[self.test_index]
 
 

@@ -158,7 +158,10 @@ def _add_point(
     figure.add_scatter(
         x=[mean],
         y=[row],
-        error_x={"array": [two_sem], "color": shade, "thickness": 1.5, "width": 4},
+        error_x={
+            "array": [two_sem], "visible": two_sem is not None, "color": shade, "thickness": 1.5,
+            "width": 4,
+        },
         mode="markers",
         marker={
             "size": 10, "color": shade, "symbol": "circle" if ours else "circle-open",

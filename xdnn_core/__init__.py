@@ -10,21 +10,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xdnn_core.attribution.baseline import blurred_baseline as blurred_baseline
     from xdnn_core.attribution.captum import (
         captum_attribution as captum_attribution,
         compare_with_captum as compare_with_captum,
     )
-    from xdnn_core.attribution.contrast_sweep import RaySweep as RaySweep, ray_sweep as ray_sweep
+    from xdnn_core.attribution.contrast_result import RaySweep as RaySweep
+    from xdnn_core.attribution.contrast_sweep import ray_sweep as ray_sweep
     from xdnn_core.attribution.expected import expected_gradients as expected_gradients
     from xdnn_core.attribution.gradients import (
         gradient as gradient,
         input_x_gradient as input_x_gradient,
         x_gradient as x_gradient,
     )
-    from xdnn_core.attribution.integrated import (
-        blurred_baseline as blurred_baseline,
-        integrated_gradients as integrated_gradients,
-    )
+    from xdnn_core.attribution.integrated import integrated_gradients as integrated_gradients
     from xdnn_core.attribution.ledger import (
         Ledger as Ledger,
         bias_attribution as bias_attribution,
@@ -78,14 +77,14 @@ _HOME = {
     "NotHomogeneousError": "homogeneity.inspection",
     "PretrainedModel": "models.zoo",
     "PriorMethod": "priors.methods",
-    "RaySweep": "attribution.contrast_sweep",
+    "RaySweep": "attribution.contrast_result",
     "Snapshot": "priors.live_state",
     "SweepConfig": "priors.sweep_cells",
     "UserError": "errors",
     "attribution_prior_loss": "priors.loss",
     "available_models": "models.zoo",
     "bias_attribution": "attribution.ledger",
-    "blurred_baseline": "attribution.integrated",
+    "blurred_baseline": "attribution.baseline",
     "captum_attribution": "attribution.captum",
     "choose_strengths": "priors.sweep",
     "compare_with_captum": "attribution.captum",

@@ -8,7 +8,7 @@ import numpy as np
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from xdnn_core.attribution.contrast_sweep import RaySweep
+from xdnn_core.attribution.contrast_result import RaySweep
 from xdnn_core.figures.rendering import light_blur, shared_scale
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from torch import Tensor
 
 from pages.contrast_parts.curves import ContrastCurves, contrast_curves
-from xdnn_core.attribution.contrast_sweep import RaySweep, ray_sweep
+from xdnn_core.attribution.contrast_result import RaySweep
+from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.path import Progress
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.experiments.comparison import Prediction

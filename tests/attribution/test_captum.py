@@ -9,6 +9,7 @@ import torch
 from captum.attr import GradientShap, InputXGradient, IntegratedGradients, Saliency
 from torch import Tensor, nn
 
+from xdnn_core.attribution.baseline import blurred_baseline
 from xdnn_core.attribution.captum import (
     METHODS,
     captum_attribution,
@@ -16,9 +17,11 @@ from xdnn_core.attribution.captum import (
 )
 from xdnn_core.attribution.expected import expected_gradients
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
-from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
+from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.quadrature import RULES
+from xdnn_core.data.gallery import gallery
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.zoo import load_model
 
 _OURS: dict[str, Callable[..., Any]] = {
     "gradient": gradient,
@@ -209,6 +212,22 @@ def test_a_difference_is_found(
     )
     found = compare_with_captum("integrated_gradients", x_net, images, 0, steps=4)
     assert found.largest_difference == pytest.approx(0.2)
+    assert found.difference_without_ties == pytest.approx(0.2)
+    assert not found.agrees
+    assert not found.agrees_but_for_ties
+
+
+def test_ties_are_told_from_differences() -> None:
+    """In a white surface rounding decides which position a max-pool takes, here and there."""
+    model = load_model("alexnet-caltech101")
+    photo = next(item for item in gallery() if item.key == "camera").open()
+    found = compare_with_captum(
+        "integrated_gradients", model.network, model.preprocess(photo)[None], 0, steps=4
+    )
+    assert found.largest_difference > 1e-6
+    assert found.difference_without_ties is not None
+    assert found.difference_without_ties < 1e-12
+    assert found.agrees
 
 
 @pytest.mark.parametrize("rule", [*RULES])

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from tests.attribution.random_networks import Case, cases
 from xdnn_core.attribution.contrast_mesh import RayMesh, ray_mesh
+from xdnn_core.attribution.contrast_result import RaySweep
 from xdnn_core.attribution.contrast_sums import PrefixSums
-from xdnn_core.attribution.contrast_sweep import STOPS, RaySweep, ray_sweep
+from xdnn_core.attribution.contrast_sweep import STOPS, ray_sweep
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
 from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.attribution.random_networks import Case, cases
-from xdnn_core.attribution import once
+from xdnn_core.attribution import cached_check
 from xdnn_core.attribution.captum import captum_attribution, compare_with_captum
 from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.expected import expected_gradients
@@ -211,10 +211,10 @@ class TestHowOften:
         net = Of(lambda x: torch.relu(x).sum(1))
         x_gradient(net, ones(1, 2))
         gc.collect()
-        before = len(once._FOUND)
+        before = len(cached_check._RESULTS)
         del net
         gc.collect()
-        assert len(once._FOUND) == before - 1
+        assert len(cached_check._RESULTS) == before - 1
 
 
 TRAINING: dict[str, nn.Module] = {

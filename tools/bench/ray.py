@@ -40,7 +40,8 @@ from tools.bench.report import (
     require_positive,
 )
 from xdnn_core.attribution.contrast_mesh import ray_mesh
-from xdnn_core.attribution.contrast_sweep import STOPS, RaySweep, ray_sweep
+from xdnn_core.attribution.contrast_result import RaySweep
+from xdnn_core.attribution.contrast_sweep import STOPS, ray_sweep
 from xdnn_core.attribution.path import Progress
 from xdnn_core.device import resolve_device
 from xdnn_core.experiments.convergence import measure_convergence

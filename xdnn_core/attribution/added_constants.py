@@ -33,7 +33,7 @@ class AddedConstants(TorchFunctionMode):
         self._batch = batch
         self.merges_batch = False
 
-    def found(self) -> Iterator[tuple[str, str, Tensor, Tensor | None]]:
+    def entries(self) -> Iterator[tuple[str, str, Tensor, Tensor | None]]:
         """Name, kind, values (B,) and map (B, H, W) of every constant, in forward order.
 
         The values are 0 where the output does not depend on it.

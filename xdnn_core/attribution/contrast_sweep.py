@@ -14,142 +14,25 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity
 
 from xdnn_core.attribution.contrast_mesh import RayMesh, position_of_one, ray_mesh, top_class
+from xdnn_core.attribution.contrast_result import RaySweep, Route
 from xdnn_core.attribution.contrast_sums import PrefixSums
 from xdnn_core.attribution.gate import check_repeatable, require_layers
 from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, straight_path
 from xdnn_core.attribution.result import completeness_gap
-from xdnn_core.attribution.target import Target, begin, check_target, output_at_zero
+from xdnn_core.attribution.target import Target, check_request, check_target, output_at_zero
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
 
 # Contrasts of the slider: 0 (the mean image) over 1 (the photograph) to 1.5.
 STOPS: Final[tuple[float, ...]] = tuple(round(0.05 * k, 2) for k in range(31))
-
-Route = Literal["sweep", "scaling"]
-
-
-@dataclass(frozen=True)
-class RaySweep:
-    """What a network says about one image at every contrast α; all tensors on the CPU.
-
-    Attributes
-    ----------
-    stops
-        α, (S,), float64, ascending; 1 is among them.
-    integrated
-        Integrated Gradients of αx with the zero baseline, channels summed, (S, H, W), logits.
-    fast
-        Input×Gradient (X-Gradient) of αx, channels summed, (S, H, W), logits.
-    logits
-        All outputs at αx, (S, K).
-    target
-        The class attributed, fixed for the whole sweep.
-    top_class
-        Class with the largest logit at every stop, (S,); where that of α = 1 ties, that one.
-    estimated_error
-        Of `integrated`, (S,): relative L1 distance, over all input elements, to the rule made of
-        every other point of the same mesh; 0 where no integral was approximated.
-    completeness_gap
-        |Σ IG(αx) − (F(αx) − F(0))| / |F(αx) − F(0)|, (S,); 0 at α = 0.
-    points, point_weights
-        Points t of the mesh, ascending, (n,), and their weights in the integral from 0 to 1, (n,),
-        which are 0 beyond 1.
-    path_gradient
-        ⟨∇F(tx), x⟩ at the points, (n,): its area from 0 to α is F(αx) − F(0).
-    gradient_calls
-        Gradients spent on all of it.
-    seconds
-        Wall-clock time of all of it.
-    route
-        "sweep", or "scaling": one gradient, everything else by F(αx) = αF(x).
-
-    Examples
-    --------
-    >>> import torch
-    >>> from torch import nn
-    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
-    >>> from xdnn_core import ray_sweep
-    >>> ray_sweep(network, torch.ones(1, 3, 2, 2), 0, cells=8).integrated.shape
-    torch.Size([31, 2, 2])
-    """
-
-    stops: Tensor
-    integrated: Tensor
-    fast: Tensor
-    logits: Tensor
-    target: int
-    top_class: Tensor
-    estimated_error: Tensor
-    completeness_gap: Tensor
-    points: Tensor
-    point_weights: Tensor
-    path_gradient: Tensor
-    gradient_calls: int
-    seconds: float
-    route: Route
-
-    @property
-    def at_one(self) -> int:
-        """Position of α = 1 among the stops."""
-        return position_of_one(self.stops)
-
-    @property
-    def target_logits(self) -> Tensor:
-        """F(αx), (S,)."""
-        return self.logits[:, self.target]
-
-    @property
-    def confidences(self) -> Tensor:
-        """Softmax of the target, (S,), 0 to 1."""
-        return self.logits.softmax(dim=1)[:, self.target]
-
-    @property
-    def changes(self) -> Tensor:
-        """The contrasts at which the top class is another than at α = 1; empty if none."""
-        return self.stops[self.top_class != self.top_class[self.at_one]]
-
-    @property
-    def integrated_similarity(self) -> Tensor:
-        """Cosine of the maps of Integrated Gradients with that at α = 1, (S,); NaN for no map."""
-        return _cosine_to(self.integrated, self.at_one)
-
-    @property
-    def fast_similarity(self) -> Tensor:
-        """Cosine of the single-gradient maps with that at α = 1, (S,); NaN for no map."""
-        return _cosine_to(self.fast, self.at_one)
-
-    @property
-    def path_area(self) -> float:
-        """∫₀¹ ⟨∇F(tx), x⟩ dt by the mesh, which should be F(x) − F(0)."""
-        return float(self.point_weights @ self.path_gradient.double())
-
-    @property
-    def output_at_zero(self) -> float:
-        """F(0) of the target."""
-        return float(self.logits[0, self.target])
-
-    @property
-    def output_at_one(self) -> float:
-        """F(x) of the target."""
-        return float(self.target_logits[self.at_one])
-
-
-def _cosine_to(maps: Tensor, number: int) -> Tensor:
-    """Cosine of every map (S, H, W) with one of them, (S,), float64; NaN where a map is 0."""
-    flat = maps.double().flatten(1)  # (S, H * W)
-    found = cosine_similarity(flat, flat[number : number + 1], dim=1)
-    empty = ~flat.any(dim=1)
-    return found.masked_fill(empty | empty[number], torch.nan)
 
 
 @full_float32()
@@ -216,7 +99,7 @@ def ray_sweep(
     >>> ray_sweep(network, torch.ones(1, 3, 2, 2), 0, cells=8).route
     'scaling'
     """
-    x, chosen = begin(network, inputs, target)
+    x, chosen = check_request(network, inputs, target)
     if inputs.ndim != 4 or len(inputs) != 1:
         raise UserError(f"inputs has shape {tuple(inputs.shape)}; give one image, (1, C, H, W).")
     if route not in (None, *get_args(Route)):
@@ -244,14 +127,14 @@ def _by_scaling(
     network: nn.Module, x: Tensor, target: int | None, mesh: RayMesh, began: float
 ) -> RaySweep:
     """Everything from one gradient: attributions and logits of αx are α times those of x."""
-    found = x_gradient(network, x, target)
+    attribution = x_gradient(network, x, target)
     with torch.no_grad():
         at_one = network(x).reshape(1, -1)  # (1, K)
     synchronise(x.device)
     stops = mesh.stops.to(at_one.dtype)
-    maps = stops[:, None, None] * found.values[0].sum(dim=0).cpu()  # (S, 1, 1) * (H, W)
+    maps = stops[:, None, None] * attribution.values[0].sum(dim=0).cpu()  # (S, 1, 1) * (H, W)
     logits = stops[:, None] * at_one.cpu()  # (S, K)
-    slope = found.values.sum().cpu()  # ⟨∇F(tx), x⟩, the same for every t > 0
+    slope = attribution.values.sum().cpu()  # ⟨∇F(tx), x⟩, the same for every t > 0
     widths = mesh.stops.diff()
     return RaySweep(
         stops=mesh.stops,
@@ -261,7 +144,7 @@ def _by_scaling(
         target=target or 0,
         top_class=top_class(logits, mesh.stops),
         estimated_error=torch.zeros_like(stops),
-        completeness_gap=found.completeness_gap.cpu() * (mesh.stops > 0),
+        completeness_gap=attribution.completeness_gap.cpu() * (mesh.stops > 0),
         points=mesh.stops[1:],
         point_weights=torch.where(mesh.stops[1:] <= 1, widths, 0.0),
         path_gradient=slope.expand(len(widths)).clone(),

@@ -15,7 +15,7 @@ from xdnn_core.attribution.result import Attribution, completeness_gap
 from xdnn_core.attribution.target import (
     Classes,
     Target,
-    begin,
+    check_request,
     input_gradient,
     target_outputs,
 )
@@ -107,7 +107,7 @@ def expected_gradients(
     >>> expected_gradients(network, x, references=torch.zeros(1, 2)).values.round(decimals=3)
     tensor([[ 2., -3.]])
     """
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     check_inputs(references, "references")
     if references.shape[1:] != inputs.shape[1:]:
         raise UserError(
@@ -127,8 +127,8 @@ def expected_gradients(
             chosen = references[draws.references[row, part]].detach().to(x)  # (k, ...)
             t = draws.positions[row, part].to(x).view(-1, *[1] * (x.ndim - 1))  # (k, 1, ...)
             points, delta = path_points(x[row], chosen, t)  # (k, ...)
-            _, slope = input_gradient(network, points, _target_of(classes, row))
-            values[row] += (delta * slope).sum(dim=0) / samples
+            _, gradients = input_gradient(network, points, _target_of(classes, row))
+            values[row] += (delta * gradients).sum(dim=0) / samples
             if progress is not None:
                 done = row * samples + min(first + _ROWS, samples)
                 progress(done, len(x) * samples)

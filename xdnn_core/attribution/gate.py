@@ -20,7 +20,12 @@ from typing import Literal, NoReturn, get_args
 import torch
 from torch import Tensor, nn
 
-from xdnn_core.attribution.once import kind_of, once, structure, values
+from xdnn_core.attribution.cached_check import (
+    cached_check,
+    input_signature,
+    structure_state,
+    value_state,
+)
 from xdnn_core.attribution.target import (
     Classes,
     check_outputs,
@@ -71,7 +76,9 @@ def check_repeatable(network: nn.Module, inputs: Tensor) -> None:
         _refuse_random(first, second)
 
     if bool(inputs.any()):
-        once(network, ("repeatable", *kind_of(inputs)), structure(network), twice)
+        cached_check(
+            network, ("repeatable", *input_signature(inputs)), structure_state(network), twice
+        )
     else:
         twice()  # of zeros dropout leaves zeros, which says little of other inputs
 
@@ -89,26 +96,26 @@ def _refuse_random(first: Tensor, second: Tensor) -> None:
 
 def require_layers(network: nn.Module, inputs: Tensor, check: Check) -> None:
     """Raise NotHomogeneousError where the inputs reach a layer known to break F(αx) = αF(x)."""
-    key = ("layers", *kind_of(inputs))
+    key = ("layers", *input_signature(inputs))
     _as_often_as(check, network, key, lambda: require_homogeneous_layers(network, inputs))
 
 
 def require_scaling(
-    network: nn.Module, x: Tensor, outputs: Tensor, slope: Tensor, target: Classes, check: Check
+    network: nn.Module, x: Tensor, outputs: Tensor, gradients: Tensor, target: Classes, check: Check
 ) -> None:
     """Raise unless Euler's sum holds, always, and the scaling with it, as often as `check` says."""
-    broken = _euler_break(x, select_target(outputs, target), slope)
+    broken = _euler_break(x, select_target(outputs, target), gradients)
     if broken is not None:
         _refuse(network, x, outputs, broken)
 
     def scale() -> None:
-        found = _scaling_break(network, x, outputs, slope, target)
-        if found is not None:
-            _refuse(network, x, outputs, found)
+        broken = _scaling_break(network, x, outputs, gradients, target)
+        if broken is not None:
+            _refuse(network, x, outputs, broken)
 
     # Zeros, and an input whose gradient is 0, say little of other inputs.
-    telling = bool(x.any()) and bool(slope.any())
-    _as_often_as(check if telling else "full", network, ("scaling", *kind_of(x)), scale)
+    telling = bool(x.any()) and bool(gradients.any())
+    _as_often_as(check if telling else "full", network, ("scaling", *input_signature(x)), scale)
 
 
 def require_homogeneous_while_trained(network: nn.Module, inputs: Tensor) -> None:
@@ -119,8 +126,8 @@ def require_homogeneous_while_trained(network: nn.Module, inputs: Tensor) -> Non
     drops, F(αx) = αF(x) holds. The check is made once a network and shape, and again when a layer
     is exchanged, frozen or released.
     """
-    key = ("while trained", *kind_of(inputs))
-    once(network, key, structure(network), lambda: _check_moved(network, inputs))
+    key = ("while trained", *input_signature(inputs))
+    cached_check(network, key, structure_state(network), lambda: _check_moved(network, inputs))
 
 
 def _check_moved(network: nn.Module, inputs: Tensor) -> None:
@@ -144,8 +151,10 @@ def _check_moved(network: nn.Module, inputs: Tensor) -> None:
 
     try:
         require_homogeneous_layers(moved, x)
-        outputs, slope = input_gradient(drawn, x, None)
-        broken = _euler_break(x, outputs, slope) or _scaling_break(drawn, x, outputs, slope, None)
+        outputs, gradients = input_gradient(drawn, x, None)
+        broken = _euler_break(x, outputs, gradients) or _scaling_break(
+            drawn, x, outputs, gradients, None
+        )
         if broken is not None:
             # In evaluation mode, or what draws would be named in place of what breaks.
             _refuse(moved.eval(), x, None, broken)
@@ -169,12 +178,12 @@ def _as_often_as(
     if check == "full":
         made()
     elif check == "once":
-        once(network, key, values(network), made)
+        cached_check(network, key, value_state(network), made)
 
 
-def _euler_break(x: Tensor, outputs: Tensor, slope: Tensor) -> str | None:
+def _euler_break(x: Tensor, outputs: Tensor, gradients: Tensor) -> str | None:
     """What of Euler's theorem, Σ x·∂F/∂x = F(x), does not hold."""
-    parts = (x * slope).flatten(1)  # (B, ...) -> (B, n)
+    parts = (x * gradients).flatten(1)  # (B, ...) -> (B, n)
     size = parts.abs().sum(dim=1).clamp_min(torch.finfo(parts.dtype).tiny)
     worst = float(((parts.sum(dim=1) - outputs).abs() / size).max())
     if not worst <= _EULER_TOLERANCE:
@@ -183,12 +192,16 @@ def _euler_break(x: Tensor, outputs: Tensor, slope: Tensor) -> str | None:
 
 
 def _scaling_break(
-    network: Callable[[Tensor], Tensor], x: Tensor, outputs: Tensor, slope: Tensor, target: Classes
+    network: Callable[[Tensor], Tensor],
+    x: Tensor,
+    outputs: Tensor,
+    gradients: Tensor,
+    target: Classes,
 ) -> str | None:
     """Which of F(0) = 0, F(x/2) = F(x)/2, ∇F(x/2) = ∇F(x) does not hold, and by how much."""
     at_zero = output_at_zero(network, x)
-    half, half_slope = input_gradient(network, x / 2, target)
-    size, steepest = float(outputs.abs().max()), float(slope.abs().max())
+    half, half_gradients = input_gradient(network, x / 2, target)
+    size, steepest = float(outputs.abs().max()), float(gradients.abs().max())
     allowed = _ROUNDINGS * torch.finfo(outputs.dtype).eps
     # Asked this way round, what is not a number does not pass.
     error = float(at_zero.abs().max())
@@ -197,7 +210,7 @@ def _scaling_break(
     error = float((2 * half - outputs).abs().max())
     if not error <= allowed * size:
         return f"2·F(x/2) differs from F(x) by {_share(error, size)}"
-    error = float((half_slope - slope).abs().max())
+    error = float((half_gradients - gradients).abs().max())
     if not error <= allowed * steepest:
         return f"the gradient at x/2 differs from that at x by {_share(error, steepest)}"
     return None

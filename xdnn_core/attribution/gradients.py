@@ -17,7 +17,7 @@ from xdnn_core.attribution.gate import (
 from xdnn_core.attribution.result import Attribution, completeness_gap
 from xdnn_core.attribution.target import (
     Target,
-    begin,
+    check_request,
     input_gradient,
     output_at_zero,
     select_target,
@@ -147,19 +147,19 @@ def _by_one_gradient(
     network: nn.Module, inputs: Tensor, target: Target, method: str, check: Check = "off"
 ) -> Attribution:
     """One forward and one backward pass; F(0) is taken to be 0 for X-Gradient."""
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     if check == "off":
         check_repeatable(network, x)
     else:
         require_layers(network, x, check)
     began = time.perf_counter()
-    outputs, slope = input_gradient(network, x, classes)
-    values = slope if method == "gradient" else x * slope
+    outputs, gradients = input_gradient(network, x, classes)
+    values = gradients if method == "gradient" else x * gradients
     synchronise(x.device)
     seconds = time.perf_counter() - began
     picked = select_target(outputs, classes)  # (B,)
     if check != "off":
-        require_scaling(network, x, outputs, slope, classes, check)
+        require_scaling(network, x, outputs, gradients, classes, check)
     baseline_outputs = picked * 0
     if method != "x_gradient":
         at_zero = output_at_zero(network, x)  # (1, classes) or (1,)

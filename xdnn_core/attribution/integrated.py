@@ -7,9 +7,9 @@ import time
 from typing import NamedTuple
 
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
+from xdnn_core.attribution.baseline import baseline_like
 from xdnn_core.attribution.gate import check_repeatable
 from xdnn_core.attribution.path import (
     Path,
@@ -21,14 +21,13 @@ from xdnn_core.attribution.path import (
 from xdnn_core.attribution.quadrature import combine, doubled_steps, half_rule, quadrature
 from xdnn_core.attribution.result import (
     Attribution,
-    Begun,
+    PartialIntegral,
     completeness_gap,
     relative_l1,
 )
-from xdnn_core.attribution.target import Classes, Target, begin, target_outputs
+from xdnn_core.attribution.target import Classes, Target, check_request, target_outputs
 from xdnn_core.device import full_float32, synchronise
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity.checks import check_inputs, usable
 
 # The change from 4 points to 8 says little; 8 to 16 is the first that is judged.
 _FIRST_CELLS = 8
@@ -118,7 +117,7 @@ def integrated_gradients(
         raise UserError(
             "finer and begun go on from a given number of steps; leave them out with a tolerance."
         )
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     start = baseline_like(x, baseline)
     check_repeatable(network, x)
     began, elsewhere = time.perf_counter(), 0.0
@@ -131,8 +130,10 @@ def integrated_gradients(
             progress(done, total)
         elsewhere += time.perf_counter() - paused
 
-    outputs = target_outputs(network, x, classes)
-    baseline_outputs = target_outputs(network, start, classes)
+    if begun is None:
+        outputs, baseline_outputs = (target_outputs(network, at, classes) for at in (x, start))
+    else:
+        outputs, baseline_outputs = begun.outputs, begun.baseline_outputs
     path = straight_path(network, x, start)
     difference, rows = x - start, chunk_rows(path, chunk)
     if tolerance is None:
@@ -165,7 +166,7 @@ class _Integral(NamedTuple):
     change: Tensor  # relative L1 distance to the integral with half the points, (B,)
     gradient_calls: int  # for each input
     steps: int
-    begun: Begun | None = None
+    begun: PartialIntegral | None = None
 
 
 def _integrate(
@@ -177,7 +178,7 @@ def _integrate(
     rows: int,
     progress: Progress | None,
     finer: int | None,
-    begun: Begun | None,
+    begun: PartialIntegral | None,
 ) -> _Integral:
     """The integral with a given number of points, and its distance to that with half of them."""
     own = _with_half(rule, steps)
@@ -192,7 +193,7 @@ def _integrate(
     # One point makes no half rule: its error is not known.
     unknown = difference.new_full((len(difference),), torch.nan)
     change = relative_l1(half, full) if steps > 1 else unknown
-    to_come = Begun(rule, finer, points[new], sums[2:]) if finer else None
+    to_come = PartialIntegral(rule, finer, points[new], sums[2:]) if finer else None
     return _Integral(full, change, steps, steps, to_come)
 
 
@@ -257,53 +258,13 @@ def _with_half(rule: str, steps: int) -> list[tuple[Tensor, Tensor]]:
     return [(points, weights), (points, half_rule(rule, points, weights))]
 
 
-def _checked(begun: Begun | None, rule: str, steps: int, difference: Tensor) -> Begun:
-    if begun is None or (begun.rule, begun.steps, begun.sums.shape[1:]) != (
-        rule, steps, difference.shape,
-    ):  # fmt: skip
+def _checked(
+    begun: PartialIntegral | None, rule: str, steps: int, difference: Tensor
+) -> PartialIntegral:
+    expected = rule, steps, difference.shape
+    if begun is None or (begun.rule, begun.steps, begun.sums.shape[1:]) != expected:
         raise UserError(
             f"begun is not the beginning of {steps} steps by rule {rule!r} on these inputs; give "
             f"what integrated_gradients(…, finer={steps}) returned for them."
         )
     return begun
-
-
-def baseline_like(inputs: Tensor, baseline: Tensor | None) -> Tensor:
-    """The baseline in the shape of the inputs; checked."""
-    if baseline is None:
-        return torch.zeros_like(inputs)
-    try:
-        start = usable(baseline).to(inputs).expand_as(inputs)
-    except RuntimeError as error:
-        raise UserError(
-            f"baseline has shape {tuple(baseline.shape)}, which does not broadcast to the inputs' "
-            f"{tuple(inputs.shape)}."
-        ) from error
-    check_inputs(start, "baseline")
-    return start
-
-
-def blurred_baseline(inputs: Tensor, sigma: float = 20.0) -> Tensor:
-    """Return the inputs under a Gaussian blur, a baseline that keeps colours but no shapes.
-
-    Parameters
-    ----------
-    inputs
-        (B, C, H, W).
-    sigma
-        Standard deviation, pixels.
-
-    Returns
-    -------
-    Tensor
-        (B, C, H, W), same dtype and device.
-
-    Examples
-    --------
-    >>> import torch
-    >>> blurred_baseline(torch.ones(1, 1, 2, 2), sigma=1.0).shape
-    torch.Size([1, 1, 2, 2])
-    """
-    array = inputs.detach().cpu().numpy()
-    blurred = gaussian_filter(array, sigma=(0, 0, sigma, sigma), mode="nearest")
-    return torch.from_numpy(blurred).to(inputs)

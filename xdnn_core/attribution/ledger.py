@@ -21,7 +21,7 @@ from xdnn_core.attribution.added_constants import AddedConstants, sum_per_input
 from xdnn_core.attribution.gate import check_repeatable
 from xdnn_core.attribution.target import (
     Target,
-    begin,
+    check_request,
     input_gradient,
     output_at_zero,
     select_target,
@@ -172,7 +172,7 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
     >>> ledger.pixels, [float(entry.values) for entry in ledger.layers]
     (tensor([-1.], dtype=torch.float64), [0.5])
     """
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     check_repeatable(network, x)
     recorder = AddedConstants(network, len(x))
 
@@ -180,15 +180,15 @@ def bias_attribution(network: nn.Module, inputs: Tensor, target: Target = None) 
         with recorder:
             return network(rows)
 
-    logits, slope = input_gradient(watched, x, classes)
+    logits, gradients = input_gradient(watched, x, classes)
     if recorder.merges_batch:
-        wanted = [None] * len(x) if classes is None else torch.as_tensor(classes).expand(len(x))
+        targets = [None] * len(x) if classes is None else torch.as_tensor(classes).expand(len(x))
         return _stacked(
-            [bias_attribution(network, row[None], t) for row, t in zip(x, wanted, strict=True)]
+            [bias_attribution(network, row[None], t) for row, t in zip(x, targets, strict=True)]
         )
     outputs = select_target(logits, classes).double()  # (B,)
-    pixels = sum_per_input(x * slope, len(x))
-    layers = tuple(LedgerEntry(*found) for found in recorder.found())
+    pixels = sum_per_input(x * gradients, len(x))
+    layers = tuple(LedgerEntry(*entry) for entry in recorder.entries())
     unexplained = outputs - pixels - sum(entry.values for entry in layers)
     at_zero = output_at_zero(network, x)  # (1, classes) or (1,)
     baseline = select_target(at_zero.expand(len(x), *at_zero.shape[1:]), classes)
@@ -209,16 +209,18 @@ def _spread(cells: int, pixels: int) -> Tensor:
 def _stacked(ledgers: Sequence[Ledger]) -> Ledger:
     """One ledger of many of one input each."""
 
-    def entry(same: Sequence[LedgerEntry]) -> LedgerEntry:
-        maps = [one.map for one in same if one.map is not None]
-        values = torch.cat([one.values for one in same])
+    def joined(same: Sequence[LedgerEntry]) -> LedgerEntry:
+        maps = [entry.map for entry in same if entry.map is not None]
+        values = torch.cat([entry.values for entry in same])
         return LedgerEntry(
             same[0].name, same[0].kind, values, torch.cat(maps) if len(maps) == len(same) else None
         )
 
-    layers = tuple(entry(same) for same in zip(*[one.layers for one in ledgers], strict=True))
+    layers = tuple(
+        joined(same) for same in zip(*[ledger.layers for ledger in ledgers], strict=True)
+    )
     pixels, unexplained, outputs, baseline = (
-        torch.cat([getattr(one, name) for one in ledgers])
+        torch.cat([getattr(ledger, name) for ledger in ledgers])
         for name in ("pixels", "unexplained", "outputs", "baseline_outputs")
     )
     return Ledger(pixels, layers, unexplained, outputs, baseline)

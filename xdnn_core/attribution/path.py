@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.grad import conv1d_input, conv2d_input, conv3d_input
 
-from xdnn_core.attribution.once import kind_of, once, values
+from xdnn_core.attribution.cached_check import cached_check, input_signature, value_state
 from xdnn_core.attribution.target import Classes, check_outputs, input_gradient, repeat_target
 from xdnn_core.device import memory_budget
 from xdnn_core.errors import UserError
@@ -65,9 +65,12 @@ def straight_path(network: nn.Module, inputs: Tensor, baseline: Tensor) -> Path:
     difference = inputs - baseline
     split = _split_first_convolution(network)
     if split is not None:
-        key = ("first convolution", *kind_of(inputs))
-        entry = once(
-            network, key, values(network), lambda: _try_entry(network, split, difference, baseline)
+        key = ("first convolution", *input_signature(inputs))
+        entry = cached_check(
+            network,
+            key,
+            value_state(network),
+            lambda: _try_entry(network, split, difference, baseline),
         )
         if entry != "input":
             convolution, rest = split

@@ -79,13 +79,13 @@ def combine(rules: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Lay several rules over one another; points that coincide are one."""
     # Equal points of two rules may differ in the last bits.
     rounded = [points.numpy().round(12) for points, _ in rules]
-    _, first, place = np.unique(np.concatenate(rounded), return_index=True, return_inverse=True)
+    _, first, position = np.unique(np.concatenate(rounded), return_index=True, return_inverse=True)
     points = torch.cat([points for points, _ in rules])[torch.from_numpy(first)]
     weights = torch.zeros(len(rules), len(points), dtype=torch.float64)
-    begin = 0
+    first_point = 0
     for row, (_, own) in enumerate(rules):
-        weights[row, torch.from_numpy(place[begin : begin + len(own)])] = own
-        begin += len(own)
+        weights[row, torch.from_numpy(position[first_point : first_point + len(own)])] = own
+        first_point += len(own)
     return points, weights
 
 

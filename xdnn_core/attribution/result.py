@@ -11,7 +11,7 @@ from xdnn_core.errors import UserError
 
 
 @dataclass(frozen=True)
-class Begun:
+class PartialIntegral:
     """What the points of an integral are worth to a finer one by the same rule."""
 
     rule: str  # of the finer integral
@@ -62,8 +62,8 @@ class Attribution:
     >>> network.weight.data = torch.tensor([[2.0, -1.0]])
     >>> x = torch.tensor([[1.0, 3.0]])
     >>> from xdnn_core import gradient
-    >>> found = gradient(network, x)
-    >>> found.outputs, found.gradient_calls
+    >>> attribution = gradient(network, x)
+    >>> attribution.outputs, attribution.gradient_calls
     (tensor([-1.]), 1)
     """
 
@@ -77,7 +77,7 @@ class Attribution:
     estimated_error: Tensor | None = None
     tolerance_met: Tensor | None = None
     steps: int | None = None
-    begun: Begun | None = field(default=None, repr=False, compare=False)
+    begun: PartialIntegral | None = field(default=None, repr=False, compare=False)
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity.checks import check_inputs, check_network, usable
+from xdnn_core.homogeneity.checks import check_inputs, check_network, detached
 
 # What a user may give, and what is made of it: one class, one for each input (B,), or none.
 Target = int | Tensor | Sequence[int] | np.ndarray | None
 Classes = int | Tensor | None
 
 
-def begin(network: nn.Module, inputs: Tensor, target: Target) -> tuple[Tensor, Classes]:
+def check_request(network: nn.Module, inputs: Tensor, target: Target) -> tuple[Tensor, Classes]:
     """Check what every attribution is given."""
     check_inputs(inputs)
     check_network(network)
-    return usable(inputs), read_target(target, len(inputs))
+    return detached(inputs), read_target(target, len(inputs))
 
 
 def read_target(target: Target, inputs: int) -> Classes:
@@ -39,7 +39,7 @@ def read_target(target: Target, inputs: int) -> Classes:
         )
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise UserError(f"target has dtype {target.dtype}; class indices are integers.")
-    return usable(target).long() if target.ndim else int(target)
+    return detached(target).long() if target.ndim else int(target)
 
 
 def check_target(target: Target, outputs: Tensor, inputs: int | None = None) -> None:
@@ -59,9 +59,9 @@ def check_target(target: Target, outputs: Tensor, inputs: int | None = None) -> 
                 f"{classes - 1}."
             )
         return
-    wanted = torch.as_tensor(read)
-    if int(wanted.min()) < 0 or int(wanted.max()) >= classes:
-        worst = int(wanted.min()) if int(wanted.min()) < 0 else int(wanted.max())
+    requested = torch.as_tensor(read)
+    if int(requested.min()) < 0 or int(requested.max()) >= classes:
+        worst = int(requested.min()) if int(requested.min()) < 0 else int(requested.max())
         raise UserError(f"target {worst} is out of range; classes run from 0 to {classes - 1}.")
 
 

@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from xdnn_core.attribution.baseline import blurred_baseline
 from xdnn_core.attribution.gradients import single_gradient_method
-from xdnn_core.attribution.integrated import blurred_baseline, integrated_gradients
+from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.ledger import Ledger, bias_attribution
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.result import Attribution

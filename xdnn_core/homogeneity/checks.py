@@ -46,6 +46,6 @@ def check_differentiable(network: nn.Module) -> None:
                 )
 
 
-def usable(tensor: Tensor) -> Tensor:
+def detached(tensor: Tensor) -> Tensor:
     """The tensor without its graph, copied where it was made in inference mode."""
     return tensor.clone().detach() if tensor.is_inference() else tensor.detach()

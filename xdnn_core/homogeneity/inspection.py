@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.biases import loose_biases, remove_biases as remove_biases
-from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, usable
+from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, detached
 from xdnn_core.homogeneity.layer_kinds import COMPOSITES, known_verdict, leaf_layers
 
 ALPHAS = (0.0, 0.25, 0.5, 2.0, 8.0)
@@ -130,7 +130,7 @@ def inspect_homogeneity(network: nn.Module, example: Tensor) -> HomogeneityRepor
         raise UserError("The network is in training mode; call .eval() on it first.")
     check_inputs(example, "example")
     check_differentiable(network)
-    return _inspect(copy.deepcopy(network).double(), usable(example).double())
+    return _inspect(copy.deepcopy(network).double(), detached(example).double())
 
 
 def first_break(network: nn.Module, example: Tensor) -> LayerVerdict | None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from xdnn_core.attribution.gate import check_repeatable
 from xdnn_core.attribution.result import relative_l1 as relative_l1
-from xdnn_core.attribution.target import Target, begin, input_gradient
+from xdnn_core.attribution.target import Target, check_request, input_gradient
 from xdnn_core.device import full_float32
 
 
@@ -41,7 +41,7 @@ def half_distance(network: nn.Module, inputs: Tensor, target: Target = None) -> 
     >>> half_distance(network, x)  # homogeneous
     tensor([0.])
     """
-    x, classes = begin(network, inputs, target)
+    x, classes = check_request(network, inputs, target)
     check_repeatable(network, x)
     at_one, at_half = (input_gradient(network, at, classes)[1] for at in (x, x / 2))
     return relative_l1(x * at_one, x * at_half)

@@ -21,7 +21,7 @@ from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.attribution.target import Classes, Target, input_gradient, read_target
 from xdnn_core.device import full_float32
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, usable
+from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, detached
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.penalties import find_penalty
 
@@ -154,7 +154,7 @@ def training_attributions(
     """
     check_inputs(inputs)
     check_differentiable(network)
-    inputs, target = usable(inputs), read_target(target, len(inputs))
+    inputs, target = detached(inputs), read_target(target, len(inputs))
     method = parse_method(method)
     if method.name == "expected_gradients":
         return _expected_gradients(network, inputs, method.samples, target, references, draws)
@@ -186,7 +186,7 @@ def _expected_gradients(
     draws: PathDraws | None,
 ) -> Tensor:
     """Mean over k draws of (x − r) ⊙ F'(r + t(x − r)); samples folded into rows."""
-    pool = inputs if references is None else usable(references).to(inputs)
+    pool = inputs if references is None else detached(references).to(inputs)
     if pool.shape[1:] != inputs.shape[1:] or len(pool) == 0:
         raise UserError(
             f"references have shape {tuple(pool.shape)}; needed are rows shaped like the inputs, "

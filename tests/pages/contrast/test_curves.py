@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pages.contrast_parts.curves import contrast_curves, drawn_map
-from xdnn_core.attribution.contrast_sweep import RaySweep, ray_sweep
+from xdnn_core.attribution.contrast_result import RaySweep
+from xdnn_core.attribution.contrast_sweep import ray_sweep
 
 STOPS = [0.0, 0.25, 0.5, 1.0, 1.25, 1.5]
 

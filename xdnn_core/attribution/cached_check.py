@@ -10,35 +10,35 @@ from torch import Tensor, nn
 
 T = TypeVar("T")
 
-# By network, what a check found and the state it found it in.
-_FOUND: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[int, Any]]] = WeakKeyDictionary()
+# By network, what a check results and the state it results it in.
+_RESULTS: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[int, Any]]] = WeakKeyDictionary()
 
 
-def once(network: nn.Module, key: Hashable, state: int, check: Callable[[], T]) -> T:
+def cached_check(network: nn.Module, key: Hashable, state: int, check: Callable[[], T]) -> T:
     """Return `check()`, or what it returned for this network, key and state before."""
-    found = _FOUND.setdefault(network, {})
-    if key not in found or found[key][0] != state:
-        found[key] = state, check()
-    return found[key][1]
+    results = _RESULTS.setdefault(network, {})
+    if key not in results or results[key][0] != state:
+        results[key] = state, check()
+    return results[key][1]
 
 
-def kind_of(inputs: Tensor) -> tuple[Hashable, ...]:
+def input_signature(inputs: Tensor) -> tuple[Hashable, ...]:
     """What inputs must share for a check of one to stand for the other."""
     return inputs.shape[1:], inputs.dtype, inputs.device
 
 
-def structure(network: nn.Module) -> int:
+def structure_state(network: nn.Module) -> int:
     """Number of a network's modules, their modes, its parameters, and the values of frozen ones."""
     modules = tuple((id(module), module.training) for module in network.modules())
     parameters = tuple((id(p), -1 if p.requires_grad else p._version) for p in network.parameters())
     return hash((modules, parameters))
 
 
-def values(network: nn.Module) -> int:
+def value_state(network: nn.Module) -> int:
     """Number of a network's structure and values; reads counters, no values.
 
     Every operation in place raises a tensor's version, so a step of an optimiser or a new running
     statistic is seen; what is written through ``.data`` is not.
     """
     tensors = (*network.parameters(), *network.buffers())
-    return hash((structure(network), tuple((t.data_ptr(), t._version) for t in tensors)))
+    return hash((structure_state(network), tuple((t.data_ptr(), t._version) for t in tensors)))

@@ -98,7 +98,14 @@ class PriorEnsemble:
         for first in range(0, self.splits.replicates, self._tile):
             if should_stop():
                 return None
-            parts.append(self._tile_gradients(slice(first, first + self._tile), strength))
+            part = slice(first, first + self._tile)
+            parts.append(
+                step_gradients(
+                    self.parameters.part(part), self._gradients.part(part),
+                    self._rows(part, self.epoch), self.config.method, self._penalty, strength,
+                    self._buffers, self.config.measure,
+                )
+            )  # fmt: skip
         values = StepValues(*map(torch.cat, zip(*parts, strict=True)))  # (T, ...) -> (R, ...)
         record = EpochRecord(
             self.epoch,
@@ -133,19 +140,6 @@ class PriorEnsemble:
             )
         areas = roc_auc(torch.cat(logits), self.splits.test_labels[replicates])
         return areas.masked_fill(self.best_epoch[replicates] < 0, float("nan"))
-
-    def _tile_gradients(self, part: slice, strength: float) -> StepValues:
-        """Gradients of some replicates into their share of the gradient buffer."""
-        return step_gradients(
-            self.parameters.part(part),
-            self._gradients.part(part),
-            self._rows(part, self.epoch),
-            self.config.method,
-            self._penalty,
-            strength,
-            self._buffers,
-            self.config.measure,
-        )
 
     def _rows(self, part: slice, step: int) -> Rows:
         """Training rows, path points and validation rows of some replicates."""

@@ -21,6 +21,7 @@ from xdnn_core.priors.splits import SplitStack, stack_splits
 _TEST_SECONDS = 1.0  # between two test scorings while training,
 _TEST_SHARE = 9  # which take at most a tenth of the time
 _PACE_EPOCHS = 20  # the recent pace is measured over
+_MEANS = ("auc_mean", "auc_low", "auc_high", "loss", "penalty", "gini")  # of a `MethodCurve`
 
 
 class LiveCurve:
@@ -39,10 +40,7 @@ class LiveCurve:
             config.independent_references,
         )
         self.ensemble = PriorEnsemble(splits, training, config.seed)
-        self._aucs: list[tuple[float, float]] = []  # mean and half the band's width
-        self._losses: list[float] = []
-        self._penalties: list[float] = []
-        self._ginis: list[float] = []
+        self._means: list[tuple[float, ...]] = []  # of every epoch: the fields of `_MEANS`
         self._top: tuple[TopFeature, ...] = ()
         self._without_validation = 0
         self._tests = np.full(splits.replicates, np.nan)
@@ -55,10 +53,10 @@ class LiveCurve:
             return False
         aucs = record.validation_auc.cpu().numpy()
         self._without_validation = int(np.isnan(aucs).sum())
-        self._aucs.append(mean_and_band(aucs))
-        self._losses.append(mean_and_band(record.loss.cpu().numpy())[0])
-        self._penalties.append(mean_and_band(record.penalty.cpu().numpy())[0])
-        self._ginis.append(mean_and_band(record.gini.cpu().numpy())[0])
+        auc, half = mean_and_band(aucs)
+        others = (record.loss, record.penalty, record.gini)
+        means = [mean_and_band(values.cpu().numpy())[0] for values in others]
+        self._means.append((auc, auc - half, auc + half, *means))
         self._top = self._top_features(record)
         return True
 
@@ -80,17 +78,13 @@ class LiveCurve:
         reached = best >= 0
         test, band = mean_and_band(self._tests)
         best_auc = self.ensemble.best_auc.cpu().numpy()[reached]
+        sequences: dict[str, Any] = dict(zip(_MEANS, zip(*self._means, strict=True), strict=False))
         return MethodCurve(
             method=self.method.key,
             title=self.method.title,
-            epochs=tuple(range(len(self._aucs))),
-            strengths=tuple(strengths[: len(self._aucs)]),
-            auc_mean=tuple(mean for mean, _ in self._aucs),
-            auc_low=tuple(mean - half for mean, half in self._aucs),
-            auc_high=tuple(mean + half for mean, half in self._aucs),
-            loss=tuple(self._losses),
-            penalty=tuple(self._penalties),
-            gini=tuple(self._ginis),
+            epochs=tuple(range(len(self._means))),
+            strengths=tuple(strengths[: len(self._means)]),
+            **sequences,
             top_features=self._top,
             best_epoch=mean_and_band(best[reached].astype(float))[0],
             best_validation_auc=mean_and_band(best_auc)[0],

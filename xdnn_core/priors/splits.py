@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from xdnn_core.data.cohorts.cohort import Cohort
-from xdnn_core.data.cohorts.splitting import Split, split_cohort
+from xdnn_core.data.cohorts.splitting import split_cohort
 from xdnn_core.priors.stack import padded
 
 
@@ -81,8 +81,10 @@ def stack_splits(
         test_index=torch.tensor(np.stack([split.test for split in splits]), device=device),
         table=wide(table),
         labels=tensor(cohort.labels),
-        test_scale=wide(np.stack([_test_scale(split, scale) for split in splits])),
-        test_shift=wide(np.stack([_test_shift(split, mean) for split in splits])),
+        test_scale=wide(np.stack([np.where(s.empty, 0, scale / s.scale) for s in splits])),
+        test_shift=wide(
+            np.stack([np.where(s.empty, 0, (mean - s.mean) / s.scale) for s in splits])
+        ),
     )
 
 
@@ -95,11 +97,3 @@ def _standardised_table(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     scale = np.sqrt((np.where(present, centred, 0) ** 2).sum(axis=0) / count)
     scale[scale == 0] = 1
     return centred / scale, mean, scale
-
-
-def _test_scale(split: Split, scale: np.ndarray) -> np.ndarray:
-    return np.where(split.empty, 0, scale / split.scale)
-
-
-def _test_shift(split: Split, mean: np.ndarray) -> np.ndarray:
-    return np.where(split.empty, 0, (mean - split.mean) / split.scale)

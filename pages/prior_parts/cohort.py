@@ -60,17 +60,17 @@ def _downloaded() -> dict[str, Cohort]:
 
 
 def _nhanes1(problems: st.delta_generator.DeltaGenerator) -> Cohort:
-    kept = _downloaded()
-    if _NHANES not in kept:
-        place = problems.empty()
-        with place.container():
+    cohorts = _downloaded()
+    if _NHANES not in cohorts:
+        messages = problems.empty()
+        with messages.container():
             if not nhanes1_is_cached():
                 st.markdown("NHANES I is downloaded once, from the authors' repository.")
             progress = download_progress("NHANES I")
             # setdefault: whoever was first, all sessions share one object.
-            kept.setdefault(_NHANES, load_nhanes1(progress=progress))
-        place.empty()
-    return kept[_NHANES]
+            cohorts.setdefault(_NHANES, load_nhanes1(progress=progress))
+        messages.empty()
+    return cohorts[_NHANES]
 
 
 def _own_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
@@ -116,7 +116,7 @@ def _choose_outcome(table: CsvTable) -> tuple[str, str, tuple[str, ...]] | None:
         key=f"prior_positive_{name}",
     )
     numeric = [
-        str(each) for each in table.frame.select_dtypes("number").columns if str(each) != name
+        str(column) for column in table.frame.select_dtypes("number").columns if str(column) != name
     ]
     codes = st.multiselect(
         "Columns of numbers that are codes",
@@ -131,12 +131,12 @@ def _encoded(
     table: CsvTable, outcome: str | None, positive: str | None, codes: tuple[str, ...]
 ) -> Cohort:
     """The file as a cohort, encoded once a choice."""
-    wanted = (outcome, positive, codes)
-    read, made, cohort = st.session_state.get("prior_own_cohort", (None, None, None))
-    if read is not table or made != wanted:
+    settings = (outcome, positive, codes)
+    of_table, of_settings, cohort = st.session_state.get("prior_own_cohort", (None, None, None))
+    if of_table is not table or of_settings != settings:
         with st.spinner("Encoding the columns …", show_time=True):
             cohort = cohort_from_table(table, outcome, positive, codes)
-        st.session_state["prior_own_cohort"] = (table, wanted, cohort)
+        st.session_state["prior_own_cohort"] = (table, settings, cohort)
     return cohort
 
 

@@ -74,10 +74,10 @@ def _our_score(logits: Tensor, labels: Tensor) -> float:
 
 def _train_stack(splits: SplitStack, method: PriorMethod, epochs: int) -> PriorEnsemble:
     """The stacked trainer on the same task; nothing is measured that the loop does not."""
-    config = EnsembleConfig(method, strength=STRENGTH, measure=False)
+    config = EnsembleConfig(method, measure=False)
     ensemble = PriorEnsemble(splits, config)
     for _ in range(epochs):
-        ensemble.step()
+        ensemble.step(STRENGTH)
     return ensemble
 
 

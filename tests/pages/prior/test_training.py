@@ -19,6 +19,7 @@ from tests.pages.conftest import OpenPage, everything, press, protos
 from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
 from xdnn_core.experiments.figure1_summary import save_results, summarise
+from xdnn_core.priors.live_state import LiveConfig
 from xdnn_core.priors.sweep_cells import SweepConfig
 
 SMALL = {"methods": "X-Gradient", "layers": "16, 8", "replicates": "4", "pace": "full speed"}
@@ -72,7 +73,9 @@ def marks(drawn: AppTest) -> list[str]:
 
 def scores(drawn: AppTest) -> str:
     """The table of scores at the best epoch."""
-    (table,) = (element.body for element in protos(drawn, "html") if 'class="tests"' in element.body)
+    (table,) = (
+        element.body for element in protos(drawn, "html") if 'class="tests"' in element.body
+    )
     return table
 
 
@@ -97,6 +100,14 @@ def test_the_first_step_needs_no_start(opened: Open) -> None:
     (features,) = (e.body for e in protos(drawn, "html") if 'class="features"' in e.body)
     assert features.count("<i style=") == 15
     assert "No prior" in scores(drawn)
+
+
+def test_networks_of_the_default_size_are_trained_to_the_end(opened: Open) -> None:
+    layers = ", ".join(map(str, LiveConfig().hidden))
+    drawn = opened(layers=layers, replicates="8", epochs="3")
+    assert "1 method, 8 replicates, 3 epochs" in state(drawn)
+    press(drawn, "Start")
+    run_until(drawn, "Finished**: 3 epochs")
 
 
 def test_settings_changed_during_a_run_wait_for_reset(opened: Open) -> None:
@@ -146,9 +157,7 @@ def test_test_scores_stay_hidden_until_they_are_asked_for(opened: Open) -> None:
     ("typed", "sentence"),
     [("512, many", "such as 512, 128, 32"), ("5000", "allowed is 1 to 1024")],
 )
-def test_wrong_layers_that_are_typed_are_explained(
-    opened: Open, typed: str, sentence: str
-) -> None:
+def test_wrong_layers_that_are_typed_are_explained(opened: Open, typed: str, sentence: str) -> None:
     drawn = opened()
     drawn.text_input(key="layers").set_value(typed).run(timeout=PATIENCE)
     (warning,) = drawn.warning

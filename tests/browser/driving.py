@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Page, expect
@@ -29,14 +27,6 @@ def wait_until_refined(page: Page) -> None:
     """Wait until nothing is being refined any more."""
     wait_until_idle(page)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
-
-
-def wait_for(page: Page, condition: Callable[[], object]) -> None:
-    """Wait until something holds of what the page shows."""
-    deadline = time.monotonic() + LONG / 1000
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        page.wait_for_timeout(100)
 
 
 def pick(page: Page, title: str) -> None:

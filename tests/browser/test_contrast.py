@@ -186,9 +186,8 @@ def test_keyboard_play_and_the_line_in_the_charts(server: str, page: Page) -> No
     assert lines.count() >= 4
     assert lines.first.evaluate(at) < before - 50
     expect(page).to_have_url(re.compile("alpha=0.25"))
-    for _ in range(40):
+    for _ in range(26):
         page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(20)
     expect(slider(page)).to_have_value("30")
     page.get_by_role("button", name="Play").click()
     for value in ("28", "24"):
@@ -198,22 +197,3 @@ def test_keyboard_play_and_the_line_in_the_charts(server: str, page: Page) -> No
     page.wait_for_timeout(REST)
     assert slider(page).input_value() == still
     expect(page).to_have_url(re.compile(f"alpha={int(still) / 20:g}(&|$)"))
-
-
-def test_the_sentence_agrees_with_the_slider(server: str, page: Page) -> None:
-    open_contrast(page, server)
-    sentence = page.get_by_text(re.compile("AlexNet's prediction"))
-    text = sentence.first.inner_text()
-    assert re.search(
-        r"X-AlexNet's prediction is the same at all \d+ contrasts above 0; its attributions only "
-        r"scale\.", text,
-    )  # fmt: skip
-    change = re.search(r"prediction changes at α = ([\d.]+), to ([^;]+);", text)
-    assert change is not None, text
-    stop = round(float(change[1]) * 20)
-    move_to(page, stop)
-    expect(slider(page)).to_have_attribute(
-        "aria-valuetext", re.compile(f"AlexNet: {re.escape(change[2])} ")
-    )
-    move_to(page, stop + 1)
-    expect(slider(page)).to_have_attribute("aria-valuetext", re.compile("AlexNet: rooster "))

@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.driving import query, wait_until_idle
+from tests.browser.looks import looks
 
 ANSWER = re.compile(
     "none of the 7 axioms for X-Gradient; Nonnegative homogeneity alone for Integrated"
@@ -61,6 +62,15 @@ def test_a_cell_is_chosen_by_link_by_mouse_and_by_keyboard(server: str, page: Pa
     detail(page).get_by_role("button", name=re.compile("Input×Gradient: Completeness")).click()
     expect(page.get_by_text("The attributions share out the change of the output")).to_be_visible()
     expect(page.locator(".katex").first).to_be_visible()
+
+
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    for _, width in looks(page, lambda: open_axioms(page, server)):
+        last = cell(page, "X-Gradient, Nonnegative homogeneity")
+        page.wait_for_function(
+            "([button, width]) => button.getBoundingClientRect().right <= width",
+            arg=[last.element_handle(), width],
+        )
 
 
 def test_a_loaded_network_is_tried_cancelled_and_tried_again(server: str, page: Page) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.driving import choose_class, pick, query
+from tests.browser.looks import NEUTRAL, looks
 
 PANELS = 7  # three a network, and the regular network's biases
 REFINED = re.compile(r"1 gradient call instead of 128")
@@ -130,3 +132,15 @@ def test_downloads_hold_what_is_on_screen(server: str, page: Page) -> None:
     assert ledger["pixels"] + ledger["biases"] == pytest.approx(ledger["logit"], rel=1e-5)
     assert settings["ledger"]["xalexnet-caltech101"]["layers"] == []
     ast.parse(page.get_by_test_id("stCode").inner_text())
+
+
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    def opened() -> None:
+        page.goto(server + "/?image=rooster")
+        wait_until_refined(page)
+
+    for scheme, _ in looks(page, opened):
+        map_ = page.get_by_alt_text("Difference of X-AlexNet for rooster")
+        data = page.request.get(urljoin(server, map_.get_attribute("src"))).body()
+        picture = Image.open(io.BytesIO(data)).convert("RGB")
+        assert picture.getpixel((2, 2)) == NEUTRAL[scheme], "zero has the theme's neutral colour"

@@ -14,6 +14,7 @@ from tests.browser.driving import (
     wait_until_idle,
     wait_until_refined,
 )
+from tests.browser.looks import NEUTRAL, looks
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.preprocessing import Preprocessing
 
@@ -197,3 +198,13 @@ def test_keyboard_play_and_the_line_in_the_charts(server: str, page: Page) -> No
     page.wait_for_timeout(REST)
     assert slider(page).input_value() == still
     expect(page).to_have_url(re.compile(f"alpha={int(still) / 20:g}(&|$)"))
+
+
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    for scheme, _ in looks(page, lambda: open_contrast(page, server)):
+        move_to(page, 0)
+        for name in MAPS:
+            picture = pixels(page, name)
+            assert (picture == NEUTRAL[scheme]).all(), "zero has the theme's neutral colour"
+            label = re.compile("zero everywhere$")
+            expect(canvas(page, name)).to_have_attribute("aria-label", label)

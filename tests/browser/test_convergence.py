@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.driving import wait_until_refined
+from tests.browser.looks import looks
 
 ONE_CALL = re.compile("X-AlexNet needs 1 gradient call: X-Gradient is within ")
 CHARTS = ("errors_False", "errors_True", "gap", "path")
@@ -65,6 +66,12 @@ def test_everything_is_drawn(server: str, page: Page) -> None:
     table = page.get_by_test_id("stDataFrame")
     expect(table.locator("th")).to_have_text(["AlexNet", *heads, "estimate", "error"])
     expect(table.locator("td", has_text="X-Gradient, X-AlexNet")).to_have_count(1)
+
+
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    for _ in looks(page, lambda: open_convergence(page, server)):
+        for key in CHARTS:
+            expect(chart(page, key)).to_be_visible()
 
 
 def test_what_takes_long_is_named_and_can_be_stopped(server: str, page: Page) -> None:

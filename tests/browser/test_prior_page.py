@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, expect
 
+from tests.browser.looks import looks
 from tests.browser.prior_page import CHART, X_GRADIENT, address, open_page, press, state
 
 
@@ -92,3 +93,21 @@ def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:
     expect(state(page)).to_contain_text("on study · outcome: died = 1")
     press(page, "Step")
     expect(page.locator(".features")).to_contain_text("*ward* <b>: north")
+
+
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    def opened() -> None:
+        open_page(page, server, methods="No prior", epochs="5", pace="full speed")
+        press(page, "Start")
+        expect(state(page)).to_contain_text("Finished")
+
+    for scheme, _ in looks(page, opened):
+        for table in (".features", ".tests"):
+            inside = page.locator(table).evaluate(
+                "e => e.getBoundingClientRect().right <= "
+                "e.closest('[data-testid=\"stVerticalBlock\"]').parentElement"
+                ".getBoundingClientRect().right + 1"
+            )
+            assert inside, f"{table} fits its card"
+        ink = {"light": "#1b2330", "dark": "#e8edf4"}[scheme]
+        expect(page.locator(f'{CHART} path[stroke="{ink}"]').first).to_be_attached()

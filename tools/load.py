@@ -213,7 +213,7 @@ def main() -> None:
             after = resident_megabytes(server.process.pid)
         finally:
             server.stop()
-        raised = server.log.read_text().count("Traceback")
+        _, *raised = server.log.read_text().split("Traceback (most recent call last):")
     print(f"{args.sessions} sessions, {args.minutes:g} minutes, {os.cpu_count()} cores")
     print(f"visits: {log.visits}")
     for where, seconds in {"in the browser": log.browser, "as sent": log.protocol}.items():
@@ -222,7 +222,9 @@ def main() -> None:
             f"p95 {np.percentile(seconds, 95):.1f} s, slowest {max(seconds):.1f} s"
         )
     print(f"memory: warm {before:.0f} MB, busy {busy:.0f}, after {SETTLED_SECONDS} s {after:.0f}")
-    print(f"troubles: {log.troubles or 'none'}; tracebacks in the log: {raised}")
+    print(f"troubles: {log.troubles or 'none'}; tracebacks in the log: {len(raised)}")
+    for traceback in raised:
+        print(traceback[:3000].rstrip())
 
 
 if __name__ == "__main__":

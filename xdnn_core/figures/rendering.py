@@ -97,5 +97,10 @@ def palette_colours(theme: Theme) -> tuple[str, ...]:
     return _ANCHORS[theme]
 
 
+def palette_rgb(theme: Theme) -> list[tuple[int, int, int]]:
+    """The same as red, green and blue, 0 to 255."""
+    return [_rgb(colour) for colour in _ANCHORS[theme]]
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -1,0 +1,179 @@
+"""The map canvas: linked maps that answer in the browser, without a request.
+
+Everything it needs is one message (see maps/math.js); it reports where its controls came to rest,
+for the address, and asks for what only the networks can say.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.common.address import is_between, read
+from pages.common.theme import Theme
+from xdnn_core.figures.rendering import BLUR_SIGMA, SCALE_PERCENTILE, palette_rgb
+
+_FOLDER = Path(__file__).parent / "maps"
+_CSS = (_FOLDER / "canvas.css").read_text()
+_SCRIPT = "\n".join(
+    (_FOLDER / name).read_text() for name in ("math.js", "numbers.js", "parts.js", "canvas.js")
+)
+_HTML = '<div class="maps"></div>'
+_MOUNT = """
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  const root = parentElement.querySelector(".maps");
+  const send = (what, value) => (what === "view" ? setStateValue : setTriggerValue)(what, value);
+  const canvas = mount(root, data, send);
+  return () => root.isConnected || canvas.end();
+}
+"""
+_canvas = st.components.v2.component("xdnn_maps", html=_HTML, css=_CSS, js=_SCRIPT + _MOUNT)
+
+
+@dataclass(frozen=True)
+class MapsView:
+    """What the controls of the canvas are set to."""
+
+    tool: str = "look"  # or "rectangle", "brush"
+    mode: str = "heatmap"  # or "overlay", "positive", "negative"
+    unit: str = "relative"  # to the logit; or "raw", logits
+    scale: str = "shared"  # or "own", every map its own
+    blur: float = BLUR_SIGMA  # σ, pixels
+    clip: float = SCALE_PERCENTILE  # percentile of |values| at the ends of the scale
+    opacity: float = 100  # of an overlay, per cent
+    mix: float = 0  # 0 the first class, 50 its difference to the second, 100 minus the second
+    top: float = 100  # per cent of the pixels, the most important first
+    keep: bool = True  # those pixels; False removes them
+    order: str = ""  # key of the panel that ranks the pixels
+    brush: int = 8  # radius, pixels
+    rectangle: tuple[int, int, int, int] | None = None  # the region: x, y, width, height, pixels
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """One map of the canvas, or the photograph."""
+
+    key: str
+    title: str
+    network: str = ""
+    line: str = ""  # the numbers under it
+    facts: tuple[str, ...] = ()  # the rest, on hover
+    alt: str = ""  # what a screen reader says of it
+    values: tuple[np.ndarray, ...] = ()  # (H, W) for each class, logits
+    minus: tuple[str, str] | None = None  # keys of the two panels it is the difference of
+    logits: tuple[float, ...] = ()  # of its network, for each class
+    complete: bool = False  # whether its values sum to the logit, but for F of the baseline
+    ranks: bool = False  # whether its order of the pixels is offered
+    photo: bool = False
+
+    @property
+    def label(self) -> str:
+        """Method and network."""
+        return f"{self.title}, {self.network}" if self.network else self.title
+
+
+@dataclass(frozen=True)
+class MapsScene:
+    """All that is on the canvas."""
+
+    subject: str  # names photograph and networks: of another one the region is lifted
+    classes: tuple[str, ...]  # the explained class, and the one it is held against
+    panels: tuple[MapPanel, ...]
+    photo: np.ndarray  # (H, W, 3), uint8
+    fillings: Mapping[str, np.ndarray]  # by name, "blur" and "mean": what stands for lost pixels
+    erased: Mapping[str, Any] | None = None  # what the networks said without the region
+    curves: Mapping[str, Any] | None = None  # and along the order of the pixels
+
+
+class Block:
+    """The bytes after a header, with where each part lies."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._known: dict[int, tuple[np.ndarray, list[int]]] = {}
+
+    def add(self, array: np.ndarray) -> list[int]:
+        """Append an array once; returns where it starts and how many bytes it has."""
+        if id(array) not in self._known:  # kept with it, so that its id is not used again
+            self._known[id(array)] = array, [self._size, array.nbytes]
+            self._parts.append(array.tobytes())
+            self._size += array.nbytes
+        return self._known[id(array)][1]
+
+    def after(self, header: Mapping[str, Any]) -> bytes:
+        """The whole message."""
+        text = json.dumps(header).encode()
+        return b"".join([len(text).to_bytes(4, "little"), text, *self._parts])
+
+
+def maps_message(scene: MapsScene, view: MapsView, theme: Theme | None) -> bytes:
+    """Pack a scene; theme None leaves the choice to the reader's browser."""
+    block = Block()
+    panels = [
+        {f.name: getattr(panel, f.name) for f in fields(panel) if f.name != "values"}
+        | {
+            "label": panel.label,
+            "maps": [block.add(values.astype(np.float32)) for values in panel.values],
+        }
+        for panel in scene.panels
+    ]
+    header = {
+        "size": scene.photo.shape[:2],
+        "subject": scene.subject,
+        "classes": scene.classes,
+        "theme": theme or "auto",
+        "palettes": {name: palette_rgb(name) for name in ("light", "dark")},
+        "photo": {"at": block.add(scene.photo)}
+        | {name: block.add(picture) for name, picture in scene.fillings.items()},
+        "panels": panels,
+        "view": asdict(view),
+        "erased": scene.erased,
+        "curves": scene.curves,
+    }
+    return block.after(header)
+
+
+_PAGE_CSS = """
+:root { color-scheme: light dark; --st-font: system-ui, sans-serif; --st-text-color: #1b2330;
+  --st-background-color: #fff; --st-border-color: #d5dae2; --st-primary-color: #1f5fae; }
+@media (prefers-color-scheme: dark) { :root { --st-text-color: #e8edf4;
+  --st-background-color: #10141c; --st-border-color: #39424f; --st-primary-color: #6cb2f7; } }
+body { margin: 24px auto; max-width: 1480px; padding: 0 24px; font-family: var(--st-font);
+  color: var(--st-text-color); background: var(--st-background-color); }
+h1 { font-size: 1.3rem; margin: 0 0 4px; }
+.about { margin: 0 0 18px; opacity: 0.8; font-size: 0.86rem; }
+pre { font-size: 0.78rem; overflow-x: auto; }
+"""
+
+
+def standalone_page(
+    scene: MapsScene, view: MapsView, title: str, about: Sequence[str], settings: str
+) -> str:
+    """The canvas as one HTML file that needs neither server nor network."""
+    data = base64.b64encode(maps_message(scene, view, None)).decode()
+    lines = "".join(f"<p class='about'>{escape(line)}</p>" for line in about)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>{_PAGE_CSS}{_CSS}</style></head>
+<body><h1>{escape(title)}</h1>{lines}
+{_HTML}
+<details><summary>Settings</summary><pre>{escape(settings)}</pre></details>
+<script type="module">
+{_SCRIPT}
+const text = atob("{data}");
+const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+const draw = () => mount(document.querySelector(".maps"), bytes, null);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+draw();
+</script></body></html>
+"""

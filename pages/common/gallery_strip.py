@@ -22,6 +22,10 @@ _CSS = """
 .strip button:hover { border-color: var(--st-border-color); }
 .strip button:focus-visible { outline: 2px solid var(--st-primary-color); }
 .strip button[aria-pressed="true"] { border-color: var(--st-primary-color); }
+.strip button { position: relative; }
+.strip .mistaken::after { content: "≠"; position: absolute; right: 4px; bottom: 4px; width: 17px;
+  height: 17px; border-radius: 50%; font: 700 12px/17px sans-serif; color: #fff;
+  background: #b04a00; }
 .strip img { width: 100%; height: 100%; display: block; border-radius: 7px; object-fit: cover; }
 """
 
@@ -33,8 +37,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = document.createElement("button");
       const image = document.createElement("img");
       image.src = item.src;
-      image.alt = item.title;
-      button.title = item.title;
+      image.alt = button.title = item.title;
+      button.classList.toggle("mistaken", item.mistaken);
       button.dataset.key = item.key;
       button.append(image);
       return button;
@@ -76,7 +80,17 @@ def gallery_strip(chosen: str | None, problems: list[str]) -> str | None:
     items = []
     for item in gallery():
         try:
-            items.append({"key": item.key, "title": item.title, "src": _thumbnail(item)})
+            title = item.title
+            if item.mistaken_by:
+                title += f": {item.mistaken_by} takes it for another class"
+            items.append(
+                {
+                    "key": item.key,
+                    "title": title,
+                    "src": _thumbnail(item),
+                    "mistaken": item.mistaken_by is not None,
+                }
+            )
         except UploadError as error:
             problems.append(f"{item.key.removeprefix('own/')} cannot be shown: {error}")
     result = _strip(

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.common.address import is_between, read
 from pages.common.theme import Theme
 from xdnn_core.figures.rendering import BLUR_SIGMA, SCALE_PERCENTILE, palette_rgb
 

@@ -15,7 +15,7 @@ from pages.common.gallery_strip import gallery_strip
 from xdnn_core.data.gallery import gallery, gallery_problems
 from xdnn_core.data.uploads import MAX_MEGABYTES, UploadError, read_photo
 
-FIRST = "camera"
+FIRST = "rooster"
 OWN = "own"  # in the address: a photograph of the user's own, which no link can carry
 
 

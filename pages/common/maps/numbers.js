@@ -29,7 +29,7 @@ function buildRegion(canvas) {
     onchange: () => regionTyped(canvas) }));
   canvas.fields = [["x", canvas.width - 1], ["y", canvas.height - 1],
     ["width", canvas.width], ["height", canvas.height]].map(([name, most], i) => field(name, i, most));
-  const brush = sliderOf(canvas, "brush", "Brush", [1, 30, 1], (r) => `${2 * r + 1} px`);
+  const brush = sliderOf(canvas, "brush", "Brush size", [1, 30, 1], (r) => `${2 * r + 1} px`);
   brush.classList.add("brush");
   canvas.regionText = make("p", {});
   const erase = (fill) => () => canvas.ask("erase", { fill });

@@ -64,7 +64,7 @@ function buildCanvas(canvas) {
         : `${(2 - at / 50).toFixed(1)} × ${first} − ${second}`;
   const controls = make("div", { class: "controls" },
     choiceOf(canvas, "tool", "Pointer", { look: "Look", rectangle: "Rectangle", brush: "Brush" }),
-    choiceOf(canvas, "mode", "Maps", {
+    choiceOf(canvas, "mode", "Show", {
       heatmap: "Heat map", overlay: "Overlay", positive: "Only for", negative: "Only against" }),
     choiceOf(canvas, "unit", "Values", { relative: "% of logit", raw: "logits" }),
     choiceOf(canvas, "scale", "Scale", { shared: "shared", own: "per map" }),

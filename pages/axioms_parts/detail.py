@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
+from dataclasses import asdict
 
+import pandas as pd
 import streamlit as st
 
 from pages.axioms_parts.textbook import StepExample, step_example
+from pages.common.page import facts_html
 from pages.common.terms import explain
 from pages.common.theme import CONFIG, Theme, colour, figure
 from pages.common.wording import plain
 from xdnn_core.axioms.axioms import AXIOMS, Cell, verdict
 from xdnn_core.axioms.functions import STEP
+from xdnn_core.experiments.table1 import Table1
+from xdnn_core.experiments.table1_network import NetworkTable1
+from xdnn_core.figures.export import settings_json
 from xdnn_core.text import percent
 
 _HEIGHT = 270
 
 
 def draw_detail(
-    cell: Cell,
-    title: str,
-    reading: str,
-    facts: Sequence[tuple[str, str]],
-    theme: Theme,
+    cell: Cell, title: str, reading: str, facts: Mapping[str, str], theme: Theme
 ) -> None:
     """Draw a cell's statement, its witness and its numbers; the textbook's example as a chart."""
     axiom = AXIOMS[cell.axiom]
     is_textbook = cell.witness.startswith(STEP)
     with st.container(border=True, key="axioms_detail"):
-        said, *drawn = st.columns([1, 0.8] if is_textbook else 1, gap="medium", wrap=True)
-        with said:
+        text, *drawn = st.columns([1, 0.8] if is_textbook else 1, gap="medium", wrap=True)
+        with text:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 explain(cell.axiom, label=f"{title}: {axiom.title}", key=f"why_{cell.axiom}")
                 st.badge(
@@ -39,20 +40,12 @@ def draw_detail(
                     color="blue" if cell.holds else "orange",
                 )
             st.markdown(axiom.statement)
-            st.markdown(f"**{reading}.** {plain(_sentence(cell.witness))}")
-            cells = "".join(
-                f"<span>{escape(label)}</span><span>{escape(value)}</span>"
-                for label, value in facts
-            )
-            st.html(f'<div class="facts" style="width: fit-content">{cells}</div>')
+            sentence = f"{cell.witness[0].upper()}{cell.witness[1:]}."
+            st.markdown(f"**{reading}.** {plain(sentence)}")
+            st.html(facts_html(facts))
     if is_textbook:
         with drawn[0]:
             _draw_step(step_example(cell.method), title, theme)
-
-
-def _sentence(witness: str) -> str:
-    """The witness with a capital and a full stop."""
-    return f"{witness[0].upper()}{witness[1:]}."
 
 
 def _draw_step(example: StepExample, title: str, theme: Theme) -> None:
@@ -96,11 +89,24 @@ def _draw_step(example: StepExample, title: str, theme: Theme) -> None:
     )  # fmt: skip
 
 
-def facts_of(cell: Cell, tried: str, more: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The numbers of every cell: how often tried and violated, how badly; then some more."""
-    return [
-        (tried, f"{cell.trials:,}"),
-        ("Refuted in", f"{cell.violated:,}"),
-        ("Worst violation", percent(cell.worst)),
-        *more.items(),
-    ]
+def facts_of(cell: Cell, tried: str) -> dict[str, str]:
+    """The numbers of every cell: how often tried and violated, how badly."""
+    return {
+        tried: f"{cell.trials:,}",
+        "Refuted in": f"{cell.violated:,}",
+        "Worst violation": percent(cell.worst),
+    }
+
+
+def draw_downloads(table: Table1 | NetworkTable1, stem: str) -> None:
+    """Draw the popover that takes a table away: the cells as CSV, everything as JSON."""
+    csv = pd.DataFrame(map(asdict, table.cells)).to_csv(index=False)
+    everything = settings_json(asdict(table))
+    with st.popover("Download", icon=":material/download:"):
+        for label, data, ending, kind in (
+            ("Cells, CSV", csv, "csv", "text/csv"),
+            ("Everything, JSON", everything, "json", "application/json"),
+        ):
+            st.download_button(
+                label, data, f"{stem}.{ending}", kind, on_click="ignore", width="stretch"
+            )

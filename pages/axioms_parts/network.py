@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.axioms_parts.detail import draw_detail, facts_of
-from pages.axioms_parts.downloads import draw_downloads
+from pages.axioms_parts.detail import draw_detail, draw_downloads, facts_of
 from pages.axioms_parts.table import cell_key, draw_table, how_often
 from pages.axioms_parts.work import network_table
 from pages.common.address import choice
@@ -15,7 +14,7 @@ from pages.common.jobs import Job, is_requested, request, run_requested
 from pages.common.photo import choose_photo
 from pages.common.theme import current_theme
 from pages.common.view import load_view
-from xdnn_core.axioms.axioms import AXIOMS, Cell as NetworkCell
+from xdnn_core.axioms.axioms import AXIOMS, Cell
 from xdnn_core.axioms.network import ROUNDING, NetworkSettings
 from xdnn_core.experiments.comparison import fast_method
 from xdnn_core.experiments.table1_network import NetworkTable1
@@ -52,7 +51,7 @@ def draw_network_view(body: DeltaGenerator) -> None:
     if cached is not None:
         (table,) = cached
         with toolbar:
-            draw_downloads(table, table.cells, f"table1-{model.name}")
+            draw_downloads(table, f"table1-{model.name}")
         with answer:
             st.markdown(_answer(model, table))
         with rest:
@@ -101,8 +100,8 @@ def _promise(model: PretrainedModel, job: Job) -> str:
 def _answer(model: PretrainedModel, table: NetworkTable1) -> str:
     """The sentence that matters: what one gradient does on this network, and what many do."""
     methods = (fast_method(model), "integrated_gradients")
-    said = ". ".join(_violations(table, method) for method in methods)
-    return f"**{network_name(model)}.** {said}."
+    sentences = ". ".join(_violations(table, method) for method in methods)
+    return f"**{network_name(model)}.** {sentences}."
 
 
 def _violations(table: NetworkTable1, method: str) -> str:
@@ -119,14 +118,13 @@ def _draw(table: NetworkTable1) -> None:
     theme = current_theme()
     notes = {cell_key(cell): _note(cell) for cell in table.cells}
     chosen = draw_table(table.titles, table.cells, notes, theme)
-    assert isinstance(chosen, NetworkCell)
     allowed = percent(chosen.tolerance) if chosen.tolerance else "none"
     what = "Counter-example" if not chosen.holds else "Nearest to a violation"
     draw_detail(
         chosen,
         table.titles[chosen.method],
         f"{what}, the worst of {chosen.trials}" if chosen.trials > 1 else what,
-        facts_of(chosen, _TRIED.get(chosen.axiom, "Tried"), {"Allowed": allowed}),
+        facts_of(chosen, _TRIED.get(chosen.axiom, "Tried")) | {"Allowed": allowed},
         theme,
     )
     st.caption(
@@ -143,7 +141,7 @@ def _draw(table: NetworkTable1) -> None:
 _TRIED = {"sensitivity_a": "Regions", "homogeneity": "Factors α"}
 
 
-def _note(cell: NetworkCell) -> str:
+def _note(cell: Cell) -> str:
     """How far it is off; Sensitivity (a) is violated or not, so in how many regions."""
     if cell.axiom == "sensitivity_a":
         return how_often(cell)

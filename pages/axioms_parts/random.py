@@ -8,8 +8,7 @@ from datetime import datetime
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.axioms_parts.detail import draw_detail, facts_of
-from pages.axioms_parts.downloads import draw_downloads
+from pages.axioms_parts.detail import draw_detail, draw_downloads, facts_of
 from pages.axioms_parts.table import cell_key, draw_table, how_often
 from pages.axioms_parts.work import random_table
 from pages.common.address import choice, number
@@ -41,7 +40,7 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
         answer.error(for_screen(error), icon=":material/table:")
     if table is not None:
         with view:
-            draw_downloads(table, table.cells, "table1")
+            draw_downloads(table, "table1")
         with answer:
             st.markdown(_answer(table))
         with rest:
@@ -87,12 +86,12 @@ def _answer(table: Table1) -> str:
         name: [cell.axiom for cell in table.cells if cell.method == name and not cell.holds]
         for name in _TITLES
     }
-    said = [_refuted(failed, [], f"none of the {len(AXIOMS)} axioms")]
-    said += [_refuted(failed, [one], f"{AXIOMS[one].title} alone") for one in AXIOMS]
+    parts = [_refuted(failed, [], f"none of the {len(AXIOMS)} axioms")]
+    parts += [_refuted(failed, [one], f"{AXIOMS[one].title} alone") for one in AXIOMS]
     several = "several axioms for every method"
     return (
         f"Refuted by {table.cells[0].trials:,} trials a cell: "
-        f"{'; '.join(filter(None, said)) or several}. {_beside_the_paper(table)}  \n"
+        f"{'; '.join(filter(None, parts)) or several}. {_beside_the_paper(table)}  \n"
         + (
             "All methods on the same networks without biases, where Input×Gradient and X-Gradient "
             "are one function."
@@ -123,14 +122,14 @@ def _draw(table: Table1, is_stored: bool) -> None:
     theme = current_theme()
     notes = {cell_key(cell): _note(table, cell) for cell in table.cells}
     chosen = draw_table(_TITLES, table.cells, notes, theme)
-    said = table.in_paper(chosen)
-    paper = "no such cell" if said is None else "satisfied" if said else "not satisfied"
+    verdicts = {None: "no such cell", True: "satisfied", False: "not satisfied"}
+    paper = verdicts[table.in_paper(chosen)]
     what = "Counter-example, the worst of" if not chosen.holds else "Nearest to a violation of"
     draw_detail(
         chosen,
         _TITLES[chosen.method],
         f"{what} {chosen.trials:,}",
-        facts_of(chosen, "Random networks and inputs", {"The paper, our reading": paper}),
+        facts_of(chosen, "Random networks and inputs") | {"The paper, our reading": paper},
         theme,
     )
     _draw_provenance(table, is_stored)

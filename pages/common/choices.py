@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.common.address import choice
-from pages.common.networks import PAIRS, Pair
+from pages.common.networks import PAIRS
 
 if TYPE_CHECKING:
     from xdnn_core.experiments.comparison import Prediction
 
 
-def choose_pair() -> Pair:
+def choose_pair() -> tuple[str, str]:
     """Draw the choice of networks."""
     title = st.selectbox(
         "Networks",

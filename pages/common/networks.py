@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,21 +15,13 @@ if TYPE_CHECKING:
     from xdnn_core.models.zoo import PretrainedModel
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Names of a regular network and its X-network, to be compared."""
-
-    regular: str
-    x: str
-
-
-# By title; the title stands in the address.
+# Names of a regular network and its X-network, by title; the title stands in the address.
 PAIRS = {
-    "Caltech-101": Pair("alexnet-caltech101", "xalexnet-caltech101"),
-    "ImageNet": Pair("alexnet-imagenet", "xalexnet-imagenet"),
-    "ImageNet, VGG16": Pair("vgg16-imagenet", "xvgg16-imagenet"),
-    "ImageNet, ResNet-50": Pair("fixup_resnet50-imagenet", "xfixup_resnet50-imagenet"),
-    "ImageNet, torchvision": Pair("alexnet-torchvision", "alexnet-torchvision-without-biases"),
+    "Caltech-101": ("alexnet-caltech101", "xalexnet-caltech101"),
+    "ImageNet": ("alexnet-imagenet", "xalexnet-imagenet"),
+    "ImageNet, VGG16": ("vgg16-imagenet", "xvgg16-imagenet"),
+    "ImageNet, ResNet-50": ("fixup_resnet50-imagenet", "xfixup_resnet50-imagenet"),
+    "ImageNet, torchvision": ("alexnet-torchvision", "alexnet-torchvision-without-biases"),
 }
 
 
@@ -60,13 +52,13 @@ def store() -> NetworkStore:
     return NetworkStore()
 
 
-def load_pair(pair: Pair) -> list[PretrainedModel]:
+def load_pair(names: Sequence[str]) -> list[PretrainedModel]:
     """The regular and the X-network, which take the same input and know the same classes."""
-    models = [store().get(name, visible=True) for name in (pair.regular, pair.x)]
+    models = [store().get(name, visible=True) for name in names]
     regular, x = ((model.preprocessing, list(model.classes)) for model in models)
     if regular != x:
         raise UserError(
-            f"{pair.regular} and {pair.x} cannot be compared, because they do not take the same "
-            "input or do not know the same classes; choose another pair of networks."
+            f"{' and '.join(names)} cannot be compared, because they do not take the same input or "
+            "do not know the same classes; choose another pair of networks."
         )
     return models

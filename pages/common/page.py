@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -36,7 +37,25 @@ def two_columns(name: str, border: bool = False) -> Sequence[DeltaGenerator]:
         return st.columns(2, gap="medium", border=border)
 
 
-def draw_grid(frame: pd.DataFrame) -> None:
-    """A table with names on the left and numbers, as text, on the right."""
-    numbers = {name: st.column_config.TextColumn(alignment="right") for name in frame.columns[1:]}
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=numbers)
+def facts_html(facts: Mapping[str, str]) -> str:
+    """Numbers with their labels, one below the other."""
+    cells = "".join(
+        f"<span>{escape(label)}</span><span>{escape(fact)}</span>" for label, fact in facts.items()
+    )
+    return f'<div class="facts">{cells}</div>'
+
+
+def draw_grid(
+    frame: pd.DataFrame, number: str = "%g", formats: Mapping[str, str] | None = None
+) -> None:
+    """A table with names on the left, numbers and intervals, which are text, on the right.
+
+    `number` is the format of numbers where `formats` has none for their column.
+    """
+    columns = {
+        name: st.column_config.NumberColumn(format=(formats or {}).get(name, number))
+        if frame[name].dtype.kind in "if"
+        else st.column_config.TextColumn(alignment="right")
+        for name in frame.columns[1:]
+    }
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=columns)

@@ -35,14 +35,16 @@ CSS = """
 [class*="st-key-panel_"] > div:nth-child(1) { flex: 5 1 180px !important; min-width: 0; }
 [class*="st-key-panel_"] > div:nth-child(2) { flex: 4 1 148px !important; min-width: 0; }
 /* A table of ours and the paper's side by side, or one below the other where there is no room. */
-.st-key-beside_the_paper [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-.st-key-beside_the_paper [data-testid="stColumn"]:nth-child(1) { flex: 3 1 600px; }
-.st-key-beside_the_paper [data-testid="stColumn"]:nth-child(2) { flex: 2 1 400px; }
+[class*="st-key-beside_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+[class*="st-key-beside_"] [data-testid="stColumn"]:nth-child(1) { flex: 3 1 600px; }
+[class*="st-key-beside_"] [data-testid="stColumn"]:nth-child(2) { flex: 2 1 400px; }
+.st-key-beside_cost [data-testid="stColumn"]:nth-child(2) { flex: 3 1 500px; }
 [class*="st-key-wrap_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-wrap_"] [data-testid="stColumn"] { flex: 1 1 460px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }
+.st-key-axioms_detail .facts { width: fit-content; }
 .facts span:nth-child(odd) { opacity: 0.68; }
 .facts span:nth-child(even) { text-align: right; }
 .bar { height: 8px; border-radius: 3px; border: 1px solid rgba(128, 128, 128, 0.35); }

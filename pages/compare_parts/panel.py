@@ -8,10 +8,11 @@ from html import escape
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.common.page import facts_html
 from pages.common.theme import Theme
 from xdnn_core.experiments.comparison import Prediction
 from xdnn_core.figures.export import colour_bar_css
-from xdnn_core.figures.panels import Fact, Panel
+from xdnn_core.figures.panels import Panel
 from xdnn_core.text import percent
 
 
@@ -23,7 +24,7 @@ def draw_panel(panel: Panel, theme: Theme, description: str) -> DeltaGenerator:
             st.image(panel.picture, width="stretch", output_format="PNG", alt=description)
             st.html(_colour_bar(panel, theme))
         below = st.container(gap="small")
-        below.html(_facts(panel.facts))
+        below.html(facts_html(panel.facts))
     return below
 
 
@@ -34,13 +35,6 @@ def _colour_bar(panel: Panel, theme: Theme) -> str:
         f'<div class="ends"><span>−{panel.limit:.2g}</span><span>{escape(middle)}</span>'
         f"<span>+{panel.limit:.2g}</span></div>"
     )
-
-
-def _facts(facts: Sequence[Fact]) -> str:
-    cells = "".join(
-        f"<span>{escape(fact.label)}</span><span>{escape(fact.value)}</span>" for fact in facts
-    )
-    return f'<div class="facts">{cells}</div>'
 
 
 def draw_top5(predictions: Sequence[Prediction], target: int) -> None:

@@ -151,7 +151,7 @@ def _network(
             "says": f"{top.name} {percent(top.confidence)}",
             "logit": f"logit of {target}: {logit:.1f}",
         }
-        for top, logit in zip(contrast.predictions, contrast.target_logits, strict=True)
+        for top, logit in zip(contrast.predictions, contrast.curves.target_logits, strict=True)
     ]
 
     def described(method: str, packed: PackedMaps) -> dict[str, object]:
@@ -165,7 +165,7 @@ def _network(
         }
 
     methods = (fast_method(model), "integrated_gradients")
-    both = [described(*one) for one in zip(methods, contrast.maps.pair, strict=True)]
+    both = [described(*one) for one in zip(methods, contrast.maps, strict=True)]
     return {"name": name, "stops": stops, "maps": both}
 
 

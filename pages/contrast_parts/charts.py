@@ -36,7 +36,7 @@ def draw_curves(
         ink = network_colour(model.is_xdnn, theme)
         _line(logit, curves.stops, curves.target_logits, name, ink)
         _line(confidence, curves.stops, curves.confidences, name, ink)
-        one_map = contrast.maps.fast is contrast.maps.integrated
+        one_map = contrast.maps[0] is contrast.maps[1]
         _line(cosine, curves.stops, curves.integrated_cosine, _titled(name, one_map), ink)
         _line(ssim, curves.stops, curves.integrated_ssim, _titled(name, one_map), ink)
         if not one_map:

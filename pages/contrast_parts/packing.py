@@ -40,19 +40,6 @@ class PackedMaps:
         return np.sign(share) * share**2 * self.ranges[stop]
 
 
-@dataclass(frozen=True)
-class NetworkMaps:
-    """Both attributions of one network at every contrast; one object where they are equal."""
-
-    fast: PackedMaps
-    integrated: PackedMaps
-
-    @property
-    def pair(self) -> tuple[PackedMaps, PackedMaps]:
-        """Single-gradient attribution and Integrated Gradients."""
-        return self.fast, self.integrated
-
-
 def pack_maps(maps: np.ndarray) -> PackedMaps:
     """Pack maps (S, H, W) that differ from stop to stop."""
     packed = [_pack(light_blur(one)) for one in maps]
@@ -74,14 +61,17 @@ def _pack(pixels: np.ndarray) -> tuple[np.ndarray, float, float]:
     return codes.round().astype(np.int8), largest, shared_scale([pixels]).limit
 
 
-def pack_sweep(sweep: RaySweep) -> NetworkMaps:
-    """Pack the maps of a sweep, in per cent of the target logit at α = 1."""
+def pack_sweep(sweep: RaySweep) -> tuple[PackedMaps, PackedMaps]:
+    """Pack the maps of a sweep, in per cent of the target logit at α = 1.
+
+    Returns single-gradient attribution and Integrated Gradients; one object where they are equal.
+    """
     unit = 100 / abs(sweep.output_at_one) if sweep.output_at_one else 1.0
     integrated = sweep.integrated.numpy() * unit  # (S, H, W)
     if sweep.route == "scaling":
         packed = pack_multiples(integrated[sweep.at_one], sweep.stops.numpy())
-        return NetworkMaps(fast=packed, integrated=packed)
-    return NetworkMaps(pack_maps(sweep.fast.numpy() * unit), pack_maps(integrated))
+        return packed, packed
+    return pack_maps(sweep.fast.numpy() * unit), pack_maps(integrated)
 
 
 def palette_table(theme: Theme) -> np.ndarray:
@@ -94,16 +84,17 @@ def palette_table(theme: Theme) -> np.ndarray:
 class NetworkContrast:
     """What the Contrast page shows of one network; a fifth of its sweep's memory."""
 
-    stops: tuple[float, ...]  # α, ascending
     at_one: int  # position of α = 1
     target: int  # the class explained
-    target_logits: tuple[float, ...]  # F(αx), one a stop
     # The top class at every stop, with its own logit and confidence
     predictions: tuple[Prediction, ...]
     curves: ContrastCurves  # what is drawn against α
-    maps: NetworkMaps  # both attributions
-    gradient_calls: int  # of the sweep
-    seconds: float
+    maps: tuple[PackedMaps, PackedMaps]  # both attributions, see `pack_sweep`
+
+    @property
+    def stops(self) -> list[float]:
+        """All α, ascending."""
+        return self.curves.stops.tolist()
 
 
 def measure_contrast(
@@ -117,34 +108,19 @@ def measure_contrast(
     """Sweep one network over all contrasts of an image (1, 3, H, W) and keep what is shown."""
     x = inputs.to(next(model.network.parameters()))
     sweep = ray_sweep(model.network, x, target, cells=cells, chunk=chunk, progress=progress)
-    return NetworkContrast(
-        stops=tuple(sweep.stops.tolist()),
-        at_one=sweep.at_one,
-        target=target,
-        target_logits=tuple(sweep.target_logits.tolist()),
-        predictions=_predictions(model, sweep),
-        curves=contrast_curves(sweep),
-        maps=pack_sweep(sweep),
-        gradient_calls=sweep.gradient_calls,
-        seconds=sweep.seconds,
-    )
-
-
-def _predictions(model: PretrainedModel, sweep: RaySweep) -> tuple[Prediction, ...]:
     confidences = sweep.logits.double().softmax(dim=1)  # (S, K)
-    return tuple(
-        Prediction(top, model.classes[top], float(logits[top]), float(row[top]))
-        for top, logits, row in zip(
-            sweep.top_class.tolist(), sweep.logits, confidences, strict=True
-        )
+    tops = zip(sweep.top_class.tolist(), sweep.logits, confidences, strict=True)
+    predictions = tuple(
+        Prediction(top, model.classes[top], float(logits[top]), float(shares[top]))
+        for top, logits, shares in tops
     )
+    curves, maps = contrast_curves(sweep), pack_sweep(sweep)
+    return NetworkContrast(sweep.at_one, target, predictions, curves, maps)
 
 
 def scale_at_one(contrasts: Sequence[NetworkContrast]) -> Scale:
     """The colour scale that all maps share at α = 1."""
-    return shared_scale(
-        [packed.values(one.at_one) for one in contrasts for packed in one.maps.pair]
-    )
+    return shared_scale([packed.values(one.at_one) for one in contrasts for packed in one.maps])
 
 
 def nearest_stop(stops: Sequence[float], alpha: float) -> int:

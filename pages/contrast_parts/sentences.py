@@ -13,12 +13,12 @@ def what_contrast_changes(name: str, is_xdnn: bool, contrast: NetworkContrast) -
         contrasts = sum(stop > 0 for stop in contrast.stops)
         return f"**{name}'s** prediction is the same at all {contrasts} contrasts above 0{ending}"
     changes = [alpha for alpha in (curves.changes_below, curves.changes_above) if alpha is not None]
-    said = " and ".join(
+    where = " and ".join(
         f"at **α = {alpha:g}**, to {_class_at(contrast, alpha)}" for alpha in changes
     )
     half = nearest_stop(contrast.stops, 0.5)
     return (
-        f"**{name}'s** prediction changes {said}; its Input×Gradient at α = "
+        f"**{name}'s** prediction changes {where}; its Input×Gradient at α = "
         f"{contrast.stops[half]:g} has a cosine of **{curves.fast_cosine[half]:.2f}** with that at "
         "α = 1."
     )

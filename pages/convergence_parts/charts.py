@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from torch import Tensor
 
 from pages.common.errors import for_screen
 from pages.common.page import draw_grid, two_columns
 from pages.common.theme import CONFIG, Theme, colour, figure, network_colour
 from pages.convergence_parts.controls import RULE_TITLES
-from pages.convergence_parts.view import thumbnails
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.comparison import fast_method
 from xdnn_core.experiments.convergence_result import TOLERANCES, Convergence, RuleCurve
 from xdnn_core.experiments.figure3 import ErrorCurve, load_figure3
 from xdnn_core.figures.panels import METHOD_TITLES, network_name
+from xdnn_core.figures.rendering import colourise, light_blur, shared_scale
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import percent
 
@@ -31,7 +33,6 @@ _STYLES = {
     "right": ("grey", "dot"),
     "captum": ("purple", "dash"),
 }
-_CALLS_AXIS = "gradient calls"
 _HOVER = "%{customdata}"
 _POWERS = [10.0**power for power in range(-9, 2)]
 
@@ -45,7 +46,7 @@ def draw_errors(
     """Draw the error against the number of gradient calls, log–log, one chart a network."""
     for column, model, one in zip(two_columns("errors"), models, measured, strict=True):
         name, fast = network_name(model), METHOD_TITLES[fast_method(model)]
-        made = _loglog(f"{name}: error against {one.reference_calls:,} calls", one)
+        made = _loglog(f"{name}: error against {one.reference_calls:,} calls", one.curves[0].counts)
         for curve in _chosen_curves(one, rules):
             _add_curve(made, curve, curve.errors, theme)
         ink = network_colour(model.is_xdnn, theme)
@@ -59,7 +60,6 @@ def draw_errors(
             marker={"color": ink, "size": 12, "symbol": "diamond"},
             customdata=[percent(one.fast_error)], hovertemplate=_HOVER,
         )  # fmt: skip
-        made.update_layout(showlegend=True)
         with column:
             st.plotly_chart(
                 made, key=f"errors_{model.is_xdnn}", config=CONFIG, height=_HEIGHT,
@@ -69,10 +69,9 @@ def draw_errors(
 
 def draw_gap(model: PretrainedModel, one: Convergence, rules: Sequence[str], theme: Theme) -> None:
     """Draw the completeness gap against the number of gradient calls."""
-    made = _loglog(f"{network_name(model)}: completeness gap", one)
+    made = _loglog(f"{network_name(model)}: completeness gap", one.curves[0].counts, legend=False)
     for curve in _chosen_curves(one, rules):
         _add_curve(made, curve, curve.completeness_gaps, theme)
-    made.update_layout(showlegend=False)
     st.plotly_chart(
         made, key="gap", config=CONFIG, height=_HEIGHT, alt="Completeness gap against calls"
     )
@@ -94,15 +93,12 @@ def draw_path(
     st.plotly_chart(made, key="path", config=CONFIG, height=_HEIGHT, alt="Path gradient against t")
 
 
-def _loglog(title: str, one: Convergence) -> go.Figure:
-    made = figure(title, _HEIGHT)
-    _log_axes(made, one.curves[0].counts)
-    return made
-
-
-def _log_axes(made: go.Figure, counts: Sequence[int]) -> None:
-    made.update_xaxes(type="log", title=_CALLS_AXIS, tickvals=counts, ticktext=counts)
+def _loglog(title: str, counts: Sequence[int], legend: bool = True) -> go.Figure:
+    """An empty figure of errors against gradient calls, both logarithmic."""
+    made = figure(title, _HEIGHT, showlegend=legend)
+    made.update_xaxes(type="log", title="gradient calls", tickvals=counts, ticktext=counts)
     made.update_yaxes(type="log", tickvals=_POWERS, ticktext=[percent(one) for one in _POWERS])
+    return made
 
 
 def _chosen_curves(one: Convergence, rules: Sequence[str]) -> list[RuleCurve]:
@@ -154,6 +150,13 @@ def draw_thumbnails(model: PretrainedModel, curve: RuleCurve, theme: Theme) -> N
         )
 
 
+def thumbnails(maps: Mapping[int, Tensor], theme: Theme) -> dict[int, np.ndarray]:
+    """Draw channel-summed maps (H, W), by their gradient calls, on one scale; (H, W, 3), uint8."""
+    pixels = {calls: light_blur(maps[calls].double().numpy()) for calls in sorted(maps)}
+    limit = shared_scale(list(pixels.values())).limit
+    return {calls: colourise(one, limit, theme) for calls, one in pixels.items()}
+
+
 def draw_figure3(models: Sequence[PretrainedModel], theme: Theme) -> None:
     """Draw the error against the number of calls over an image set, from the stored result."""
     try:
@@ -163,12 +166,10 @@ def draw_figure3(models: Sequence[PretrainedModel], theme: Theme) -> None:
         return
     made = stored.provenance
     title = f"Mean and quartiles over {made.images:,} images, {made.data_set}"
-    drawn = figure(title, _HEIGHT, showlegend=True)
+    drawn = _loglog(title, max((curve.counts for curve in stored.curves), key=len))
     names = {model.name: network_name(model) for model in models}
     for curve in stored.curves:
         _add_spread(drawn, curve, names.get(curve.network, curve.network), theme)
-    counts = max((curve.counts for curve in stored.curves), key=len)
-    _log_axes(drawn, counts)
     st.plotly_chart(drawn, key="figure3", config=CONFIG, alt=title)
     st.caption(
         "Relative L1 distance to 300 Gauss–Legendre calls; the paper's Figure 3 (Appendix B.5) has "

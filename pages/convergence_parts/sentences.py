@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pages.convergence_parts.controls import RULE_TITLES
-from pages.convergence_parts.view import most_misleading
 from xdnn_core.experiments.comparison import IntegrationSettings
 from xdnn_core.experiments.convergence_result import TOLERANCES, Convergence, RuleCurve
 from xdnn_core.text import percent
@@ -37,12 +36,19 @@ def calls_needed(name: str, is_xdnn: bool, one: Convergence) -> str:
 
 def least_telling_gap(one: Convergence, rules: Sequence[str]) -> str:
     """Where the completeness gap is smallest beside the error, among the curves on screen."""
-    place = most_misleading(one, rules)
+    curve, at = most_misleading(one, rules)
     return (
-        f"Where the gap says least: with {place.calls} calls ({RULE_TITLES[place.rule]}) it is "
-        f"**{percent(place.gap)}** while the map is off by **{percent(place.error)}**. Errors of "
-        "opposite sign cancel in it."
+        f"Where the gap says least: with {curve.counts[at]} calls ({RULE_TITLES[curve.rule]}) it "
+        f"is **{percent(curve.completeness_gaps[at])}** while the map is off by "
+        f"**{percent(curve.errors[at])}**. Errors of opposite sign cancel in it."
     )
+
+
+def most_misleading(measured: Convergence, rules: Sequence[str]) -> tuple[RuleCurve, int]:
+    """Where the error is the largest multiple of the completeness gap: curve and position."""
+    chosen = [curve for curve in measured.curves if curve.rule in rules] or measured.curves
+    places = [(curve, at) for curve in chosen for at in range(len(curve.counts))]
+    return max(places, key=lambda p: p[0].errors[p[1]] / max(p[0].completeness_gaps[p[1]], 1e-12))
 
 
 def slope_along_the_path(name: str, one: Convergence) -> str:

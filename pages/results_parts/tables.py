@@ -17,7 +17,6 @@ from pages.common.terms import explain
 from pages.common.theme import CONFIG, Theme, colour, figure
 from pages.common.wording import plain
 from pages.results_parts import views as view
-from pages.results_parts.views import StoredResult
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.cost import Cost, load_cost
 from xdnn_core.experiments.provenance import Provenance
@@ -26,6 +25,7 @@ from xdnn_core.experiments.table2 import EMBEDDED_PAIR, load_table2
 from xdnn_core.experiments.table2_summary import Table2
 from xdnn_core.experiments.table3 import load_table3
 from xdnn_core.experiments.table3_summary import QUALITY_METHODS, Table3
+from xdnn_core.io import RESULTS
 from xdnn_core.metrics.masking import MASKING_METRICS
 
 # Colour, dash, width; Integrated Gradients is wide so that it is seen below a curve on top of it.
@@ -34,6 +34,9 @@ _LINES = {
     "eg_1": ("green", "dashdot", 2), "fast": ("orange", "solid", 2),
 }  # fmt: skip
 
+# Formats of numbers, by column.
+_TWO_DIGITS = {"MARD": "%.2g %%", "half distance": "%.2g %%"}
+_COST_UNITS = {"time, s": "%.2g", "memory, MB": "localized", "memory, GB": "%.2f"}
 _RATIO_TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
 
@@ -57,15 +60,15 @@ TABLES = {
 }
 
 
-def choose_result(name: str) -> StoredResult | None:
+def choose_result(name: str) -> Path | None:
     """Choose among the stored results of a table; None where there is none."""
-    found = view.stored_results(name, own_results())
-    if not found:
+    files = view.stored_results(name, own_results())
+    if not files:
         st.info(f"No result is stored here yet; `{TABLES[name].command}` makes one.")
         return None
-    if len(found) == 1:
-        return found[0]
-    by_name = {result.path.name: result for result in found}
+    if len(files) == 1:
+        return files[0]
+    by_name = {file.name: file for file in files}
     chosen = st.selectbox(
         "Result",
         list(by_name),
@@ -77,18 +80,18 @@ def choose_result(name: str) -> StoredResult | None:
     return by_name[chosen]
 
 
-def _title(result: StoredResult) -> str:
-    if result.own:
-        return f"Own run: {result.path.stem}"
-    if result.path == EMBEDDED_PAIR:
+def _title(file: Path) -> str:
+    if file.parent != RESULTS:
+        return f"Own run: {file.stem}"
+    if file == EMBEDDED_PAIR:
         return "The pair of this app"
-    return "A pair trained alike" if result.path.stem == "table2" else "Comes with the app"
+    return "A pair trained alike" if file.stem == "table2" else "Comes with the app"
 
 
-def draw_table(name: str, result: StoredResult, theme: Theme) -> None:
+def draw_table(name: str, file: Path, theme: Theme) -> None:
     """Draw a result."""
     try:
-        loaded = _load(name, result.path, result.path.stat().st_mtime)
+        loaded = _load(name, file, file.stat().st_mtime)
     except UserError as error:
         st.error(for_screen(error), icon=":material/error:")
         return
@@ -108,7 +111,7 @@ def _load(name: str, file: Path, changed: float) -> Table2 | Table3 | Cost:
 
 def _draw_table2(table: Table2, theme: Theme) -> None:
     st.markdown(view.table2_answer(table))
-    ours, theirs = _beside_the_paper()
+    ours, theirs = _beside_the_paper("table2")
     with ours:
         _whose("Here", table.provenance.data_set)
         of_batches = st.segmented_control(
@@ -119,7 +122,7 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
             required=True,
             key="mard",
         )
-        draw_grid(view.table2_frame(table, of_batches))
+        draw_grid(view.table2_frame(table, of_batches), "%.1f %%", _TWO_DIGITS)
         attributed = max(row.attributed for row in table.networks)
         st.caption(
             f"MARD, bias part (median and quartiles) and half distance over {attributed:,} images. "
@@ -130,7 +133,7 @@ def _draw_table2(table: Table2, theme: Theme) -> None:
         )
     with theirs:
         _whose("The paper", "ImageNet, 50,000 images")
-        draw_grid(view.table2_published())
+        draw_grid(view.table2_published(), "%.2f %%", {"MARD": "%.1f %%"})
         st.caption("MARD over batches. The networks and images are others: compare the pattern.")
     if table.pairs:
         with st.container(border=True):
@@ -158,7 +161,7 @@ def _draw_table3(table: Table3, theme: Theme) -> None:
         label_visibility="collapsed",
     )
     is_x = view.is_x_network(table, network)
-    ours, theirs = _beside_the_paper()
+    ours, theirs = _beside_the_paper("table3")
     with ours:
         _whose("Here", table.provenance.data_set)
         draw_grid(view.table3_frame(table, network))
@@ -168,7 +171,7 @@ def _draw_table3(table: Table3, theme: Theme) -> None:
         )  # fmt: skip
     with theirs:
         _whose("The paper", f"ImageNet, {'X-AlexNet' if is_x else 'AlexNet'}")
-        draw_grid(view.table3_published(is_x))
+        draw_grid(view.table3_published(is_x), "%.2f")
         st.caption("Logits of other networks have another scale: compare the order of the rows.")
     _draw_curves(table, network, theme)
     _draw_origin(table.provenance, table.unreadable)
@@ -213,15 +216,15 @@ def _label(made: go.Figure, score: str) -> None:
 
 def _draw_cost(cost: Cost, theme: Theme) -> None:
     st.markdown(view.cost_answer(cost))
-    ours, theirs = _beside_the_paper()
+    ours, theirs = _beside_the_paper("cost")
     with ours:
         title = view.network_titles([cost.network])[cost.network]
         _whose("Here", f"{title}, {cost.batch} images a step")
-        draw_grid(view.cost_frame(cost))
+        draw_grid(view.cost_frame(cost), "%.1f", _COST_UNITS)
         explain("training_step", label="What is this?", key="explain_cost")
     with theirs:
         _whose("The paper", COST_SETTING)
-        draw_grid(view.cost_published())
+        draw_grid(view.cost_published(), "%.1f", _COST_UNITS | {"time, s": "%.3g"})
         st.caption("Another network on another machine; no step without a prior is printed.")
     _draw_ratios(cost, theme)
     _draw_origin(cost.provenance, ())
@@ -252,9 +255,9 @@ def _draw_ratios(cost: Cost, theme: Theme) -> None:
         st.plotly_chart(made, key="cost_ratios", config=CONFIG, alt="Cost of a training step")
 
 
-def _beside_the_paper() -> Sequence[DeltaGenerator]:
+def _beside_the_paper(table: str) -> Sequence[DeltaGenerator]:
     """Two cards, ours and the paper's, one below the other where a table would be cut off."""
-    with st.container(key="beside_the_paper"):
+    with st.container(key=f"beside_{table}"):
         return st.columns([3, 2], border=True)
 
 

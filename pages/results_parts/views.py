@@ -1,9 +1,9 @@
-"""What the Results page says and shows of the stored tables: sentences, and cells as text."""
+"""What the Results page says and shows of the stored tables: sentences and rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Final
 
@@ -18,30 +18,17 @@ from xdnn_core.io import RESULTS
 from xdnn_core.metrics.classification import Difference
 from xdnn_core.metrics.masking import MASKING_METRICS
 from xdnn_core.models.catalogue import available_models
-from xdnn_core.text import duration, percent, signed
+from xdnn_core.text import percent, signed
 
 _MEGABYTE: Final = 1024**2
 _NBSP: Final = "\u00a0"
 
 
-@dataclass(frozen=True)
-class StoredResult:
-    """A result file."""
-
-    path: Path  # where it lies
-    own: bool  # whether the user made it; else it came with the app
-
-
-def stored_results(name: str, folder: Path) -> list[StoredResult]:
+def stored_results(name: str, folder: Path) -> list[Path]:
     """Results of a command: those that came with the app, then the user's, newest first."""
     shipped = sorted(RESULTS.glob(f"{name}*.parquet"), key=lambda file: len(file.stem))
-    own = sorted(
-        folder.glob(f"{name}-*.parquet"), key=lambda file: file.stat().st_mtime, reverse=True
-    )
-    return [
-        *(StoredResult(file, False) for file in shipped),
-        *(StoredResult(file, True) for file in own),
-    ]
+    own = folder.glob(f"{name}-*.parquet")
+    return shipped + sorted(own, key=lambda file: file.stat().st_mtime, reverse=True)
 
 
 def network_titles(names: Sequence[str]) -> dict[str, str]:
@@ -57,18 +44,18 @@ def made_line(made: Provenance) -> str:
 
 def table2_answer(table: Table2) -> str:
     """The sentences that matter about Table 2, with their numbers."""
-    said = []
+    sentences = []
     if table.pairs:
-        said.append(_accuracy_answer(table.pairs, table.provenance.images))
+        sentences.append(_accuracy_answer(table.pairs, table.provenance.images))
     for is_xdnn in (False, True):
         rows = [row for row in table.networks if row.is_xdnn == is_xdnn]
         if rows:
             kind = "X-Gradient" if is_xdnn else "Input×Gradient"
-            said.append(
+            sentences.append(
                 f"{kind} {'without' if is_xdnn else 'with'} biases is **{_range(rows)}** from "
                 "Integrated Gradients (MARD)."
             )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _accuracy_answer(pairs: Sequence[PairRow], images: int) -> str:
@@ -95,23 +82,24 @@ def _range(rows: Sequence[BiasCost]) -> str:
 
 def _difference(found: Difference) -> str:
     """A difference in points of per cent with its interval."""
-    value, low, high = (signed(100 * share, 1) for share in (found.value, found.low, found.high))
+    value, low, high = (signed(100 * share, 1) for share in astuple(found))
     return f"{value} points (95{_NBSP}% interval {low} to {high})"
 
 
 def table2_frame(table: Table2, of_batches: bool) -> pd.DataFrame:
-    """Our rows of Table 2 as text."""
-    return pd.DataFrame(
-        {
-            "network": [row.title for row in table.networks],
-            "top-1": [_points(row.top1) for row in table.networks],
-            "top-5": [_points(row.top5) for row in table.networks],
-            "per class": [_points(row.mean_per_class) for row in table.networks],
-            "MARD": [percent(_mard(row, of_batches)) for row in table.networks],
-            "bias part": [_bias_part(row) for row in table.networks],
-            "half distance": [percent(row.half_distance) for row in table.networks],
-        }
-    )
+    """Our rows of Table 2, per cent; bias parts as text, with their quartiles."""
+    shares = {
+        "top-1": "top1",
+        "top-5": "top5",
+        "per class": "mean_per_class",
+        "MARD": "mard_of_batches" if of_batches else "mard",
+        "half distance": "half_distance",
+    }
+    rows = pd.DataFrame(map(asdict, table.networks))
+    frame = pd.DataFrame({heading: 100 * rows[share] for heading, share in shares.items()})
+    frame.insert(0, "network", rows["title"])
+    frame.insert(5, "bias part", [*map(_bias_part, table.networks)])
+    return frame
 
 
 def table2_pairs(table: Table2) -> pd.DataFrame:
@@ -131,7 +119,7 @@ def table2_pairs(table: Table2) -> pd.DataFrame:
 
 
 def _interval(found: Difference) -> str:
-    value, low, high = (signed(100 * share, 1) for share in (found.value, found.low, found.high))
+    value, low, high = (signed(100 * share, 1) for share in astuple(found))
     return f"{value} [{low}, {high}]"
 
 
@@ -147,24 +135,9 @@ def _bias_part(row: BiasCost) -> str:
     return f"{median}{_NBSP}% [{low}, {high}]"
 
 
-def _mard(row: BiasCost, of_batches: bool) -> float:
-    return row.mard_of_batches if of_batches else row.mard
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.1f}{_NBSP}%"
-
-
 def table2_published() -> pd.DataFrame:
-    """The paper's rows of Table 2 as text."""
-    rows = []
-    for pair in TABLE2:
-        rows.append((pair.title, pair.top5, pair.mard))
-        rows.append((f"X-{pair.title}", pair.top5_x, pair.mard_x))
-    return pd.DataFrame(
-        [(title, f"{top5:.2f}{_NBSP}%", f"{mard:.1f}{_NBSP}%") for title, top5, mard in rows],
-        columns=["network", "top-5", "MARD"],
-    )
+    """The paper's rows of Table 2, per cent."""
+    return pd.DataFrame(TABLE2, columns=["network", "top-5", "MARD"])
 
 
 def method_title(method: str, network_is_xdnn: bool, steps: int) -> str:
@@ -189,13 +162,11 @@ def table3_networks(table: Table3) -> dict[str, str]:
 def table3_frame(table: Table3, network: str) -> pd.DataFrame:
     """Our rows of Table 3 for one network as text, areas with half their 95 % intervals."""
     is_x = is_x_network(table, network)
-    rows = []
-    for method in QUALITY_METHODS:
-        cells = {
-            heading(name): _area(table.quality(network, method, name)) for name in MASKING_METRICS
-        }
-        rows.append({"method": method_title(method, is_x, table.steps), **cells})
-    return pd.DataFrame(rows)
+    columns = {"method": [method_title(method, is_x, table.steps) for method in QUALITY_METHODS]}
+    for name in MASKING_METRICS:
+        qualities = (table.quality(network, method, name) for method in QUALITY_METHODS)
+        columns[heading(name)] = [*map(_area, qualities)]
+    return pd.DataFrame(columns)
 
 
 def heading(metric: str) -> str:
@@ -211,24 +182,17 @@ def _area(quality: Quality) -> str:
 
 
 def table3_published(network_is_xdnn: bool) -> pd.DataFrame:
-    """The paper's rows of Table 3 for AlexNet or X-AlexNet as text."""
+    """The paper's rows of Table 3 for AlexNet or X-AlexNet."""
     methods = TABLE3["X-AlexNet" if network_is_xdnn else "AlexNet"]
-    rows = [
-        {
-            "method": method_title(method, network_is_xdnn, 128),
-            **{
-                heading(name): f"{value:.2f}"
-                for name, value in zip(TABLE3_METRICS, values, strict=True)
-            },
-        }
-        for method, values in methods.items()
-    ]
-    return pd.DataFrame(rows)
+    titles = [method_title(method, network_is_xdnn, 128) for method in methods]
+    frame = pd.DataFrame(methods.values(), columns=[*map(heading, TABLE3_METRICS)])
+    frame.insert(0, "method", titles)
+    return frame
 
 
 def table3_answer(table: Table3) -> str:
     """The sentence that matters about Table 3: where one gradient does what many do."""
-    said = []
+    sentences = []
     for network, title in table3_networks(table).items():
         is_x = is_x_network(table, network)
         fast = method_title("fast", is_x, table.steps)
@@ -241,57 +205,53 @@ def table3_answer(table: Table3) -> str:
         start = f"On **{title}** {fast}, one gradient,"
         calls = f"Integrated Gradients with {table.steps} calls"
         if not other:
-            said.append(f"{start} scores what {calls} scores, **to the printed digits in every "
-                        "column**.")  # fmt: skip
+            sentences.append(
+                f"{start} scores what {calls} scores, **to the printed digits in every column**."
+            )
             continue
         worse = [name for name in other if table.quality(network, "fast", name).is_worse_than_ig]
-        said.append(
+        sentences.append(
             f"{start} scores worse than {calls} in **{len(worse)} of {len(MASKING_METRICS)} "
             "columns**" + (f" ({', '.join(worse)})" if worse else "")
             + ", paired over the images, 95 % for all columns together."
         )  # fmt: skip
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def cost_answer(cost: Cost) -> str:
     """The sentence that matters about the cost of a training step, beside the paper's figure."""
     by_prior = {step.prior: step for step in cost.steps}
     x_step, many = by_prior["x_gradient"], by_prior["expected_gradients:32"]
-    paper = COST[0]
+    (_, seconds, gigabytes), (_, x_seconds, x_gigabytes) = COST
     return (
         f"A training step with **X-Gradient** takes **{x_step.time_ratio:.1f} times** the time and "
         f"**{x_step.memory_ratio:.1f} times** the memory of one without a prior. "
         f"{many.title} takes **{many.time_to_x:.0f} times** the time and "
         f"**{many.memory_to_x:.1f} times** the memory of X-Gradient (the paper: "
-        f"{paper.seconds / COST[1].seconds:.0f} and {paper.gigabytes / COST[1].gigabytes:.1f} "
-        "times)."
+        f"{seconds / x_seconds:.0f} and {gigabytes / x_gigabytes:.1f} times)."
     )
 
 
 def cost_frame(cost: Cost) -> pd.DataFrame:
-    """Our rows of the cost table as text."""
+    """Our rows of the cost table."""
+    steps = pd.DataFrame(map(asdict, cost.steps))
     return pd.DataFrame(
         {
-            "prior": [step.title for step in cost.steps],
-            "time": [duration(step.seconds) for step in cost.steps],
-            "× plain": [f"{step.time_ratio:.1f}" for step in cost.steps],
-            "× X-Gradient": [f"{step.time_to_x:.1f}" for step in cost.steps],
-            "peak memory": [f"{step.peak_bytes / _MEGABYTE:,.0f}{_NBSP}MB" for step in cost.steps],
-            "× plain ": [f"{step.memory_ratio:.1f}" for step in cost.steps],
-            "× X-Gradient ": [f"{step.memory_to_x:.1f}" for step in cost.steps],
+            "prior": steps["title"],
+            "time, s": steps["seconds"],
+            "× plain": steps["time_ratio"],
+            "× X-Gradient": steps["time_to_x"],
+            "memory, MB": (steps["peak_bytes"] / _MEGABYTE).round(),
+            "× plain ": steps["memory_ratio"],
+            "× X-Gradient ": steps["memory_to_x"],
         }
     )
 
 
 def cost_published() -> pd.DataFrame:
-    """The paper's rows of the cost table as text; it prints no step without a prior."""
-    x = COST[1]
-    return pd.DataFrame(
-        {
-            "prior": [step.title for step in COST],
-            "time": [duration(step.seconds) for step in COST],
-            "× X-Gradient": [f"{step.seconds / x.seconds:.1f}" for step in COST],
-            "peak memory": [f"{step.gigabytes:.2f}{_NBSP}GB" for step in COST],
-            "× X-Gradient ": [f"{step.gigabytes / x.gigabytes:.1f}" for step in COST],
-        }
-    )
+    """The paper's rows of the cost table; it prints no step without a prior."""
+    frame = pd.DataFrame(COST, columns=["prior", "time, s", "memory, GB"])
+    x = frame.iloc[-1]
+    frame.insert(2, "× X-Gradient", frame["time, s"] / x["time, s"])
+    frame["× X-Gradient "] = frame["memory, GB"] / x["memory, GB"]
+    return frame

@@ -20,7 +20,7 @@ from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradie
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.data.gallery import gallery
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 from xdnn_core.models.zoo import load_model
 
 _OURS: dict[str, Callable[..., Any]] = {
@@ -195,7 +195,7 @@ def test_compare_with_captum_from_float32(
 
 @pytest.mark.parametrize("biases", [True, False])
 def test_alexnet_agrees(biases: bool) -> None:
-    net = AlexNet(AlexNetConfig(classes=5, head=16, biases=biases)).eval()
+    net = AlexNet(NetworkConfig(classes=5, head=16, biases=biases)).eval()
     found = compare_with_captum(
         "integrated_gradients", net, torch.randn(1, 3, 80, 80), 3, rule="graded", steps=5
     )

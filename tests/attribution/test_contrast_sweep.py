@@ -14,7 +14,7 @@ from xdnn_core.attribution.contrast_result import RaySweep
 from xdnn_core.attribution.contrast_sums import PrefixSums
 from xdnn_core.attribution.contrast_sweep import STOPS, ray_sweep
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 FEW = (0.0, 0.3, 1.0, 1.4)
 
@@ -61,7 +61,7 @@ def test_equals_direct_integration_on_the_same_points(case: Case, cells: int, ch
 
 @pytest.mark.parametrize("biases", [True, False])
 def test_alexnet_at_all_stops(biases: bool) -> None:
-    network = AlexNet(AlexNetConfig(classes=5, head=16, biases=biases)).double().eval()
+    network = AlexNet(NetworkConfig(classes=5, head=16, biases=biases)).double().eval()
     x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     sweep = ray_sweep(network, x, 2, cells=24, route="sweep")
     assert_direct(network, x, 2, ray_mesh(24, STOPS), sweep)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tests.attribution.plain_formula import assert_same, plainly
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.path import straight_path
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 FIRST_CONVOLUTIONS: dict[str, Callable[[], nn.Module]] = {
     "plain": lambda: nn.Conv2d(4, 6, 3, bias=False),
@@ -58,7 +58,7 @@ def test_hoisting_in_one_and_three_dimensions(first: nn.Module, shape: tuple[int
 
 @pytest.mark.parametrize("biases", [True, False])
 def test_alexnet_hoisted(biases: bool) -> None:
-    net = AlexNet(AlexNetConfig(classes=5, head=16, biases=biases)).double().eval()
+    net = AlexNet(NetworkConfig(classes=5, head=16, biases=biases)).double().eval()
     x = torch.randn(1, 3, 80, 80, dtype=torch.float64)
     start = torch.randn_like(x)
     assert straight_path(net, x, start).hoisted

@@ -19,7 +19,7 @@ from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradie
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 Method = Callable[..., object]
 METHODS: dict[str, Method] = {
@@ -138,7 +138,7 @@ def test_a_hidden_offset_of_a_thousandth_is_found(case: Case, offset: float) -> 
 
 def test_a_large_network_scales_bit_by_bit_in_float32() -> None:
     """What the tolerance rests on: halving is exact, so no gate flips."""
-    net = AlexNet(AlexNetConfig(classes=5, head=16, biases=False)).eval()
+    net = AlexNet(NetworkConfig(classes=5, head=16, biases=False)).eval()
     x = torch.randn(2, 3, 80, 80)
     assert torch.equal(2 * net(x / 2), net(x))
     assert torch.equal(gradient(net, x / 2, 1).values, gradient(net, x, 1).values)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from xdnn_core.attribution.gradients import gradient, input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 
 def row(*values: float) -> Tensor:
@@ -236,7 +236,7 @@ def test_one_output_needs_no_target(flat: bool) -> None:
 
 
 def test_x_alexnet_scales_with_its_input() -> None:
-    net = AlexNet(AlexNetConfig(classes=5, head=16, biases=False)).double().eval()
+    net = AlexNet(NetworkConfig(classes=5, head=16, biases=False)).double().eval()
     x = torch.randn(1, 3, 80, 80, dtype=torch.float64)
     found = x_gradient(net, x, 2)
     assert float(found.completeness_gap) < 1e-12

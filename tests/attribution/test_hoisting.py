@@ -10,11 +10,10 @@ from torch.nn import functional
 from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.path import straight_path
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
-from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
-from xdnn_core.models.vgg import VGG16, VGG16Config
+from xdnn_core.models.fixup_resnet import FixupResNet50
+from xdnn_core.models.networks import VGG16, AlexNet, NetworkConfig
 
-SMALL = AlexNetConfig(classes=5, head=16)
+SMALL = NetworkConfig(classes=5, head=16)
 
 
 class Behind(nn.Module):
@@ -109,8 +108,8 @@ def test_an_in_place_operation_in_a_sequence() -> None:
     ("make", "side"),
     [
         (lambda: AlexNet(SMALL), 64),
-        (lambda: VGG16(VGG16Config(classes=5, head=16)), 32),
-        (lambda: FixupResNet50(FixupResNet50Config(classes=5)), 33),
+        (lambda: VGG16(NetworkConfig(classes=5, head=16)), 32),
+        (lambda: FixupResNet50(NetworkConfig(classes=5)), 33),
     ],
     ids=["AlexNet", "VGG16", "Fixup ResNet-50"],
 )

@@ -17,17 +17,16 @@ from xdnn_core.attribution.ledger import Ledger, bias_attribution
 from xdnn_core.data.gallery import gallery
 from xdnn_core.experiments.table2 import EMBEDDED_PAIR
 from xdnn_core.homogeneity.inspection import remove_biases
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
-from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
+from xdnn_core.models.fixup_resnet import FixupResNet50
 from xdnn_core.models.mlp import MLP, MLPConfig
+from xdnn_core.models.networks import VGG16, AlexNet, NetworkConfig
 from xdnn_core.models.torchvision_import import torchvision
-from xdnn_core.models.vgg import VGG16, VGG16Config
 from xdnn_core.models.zoo import load_model
 
 ZOO: dict[str, Callable[[], nn.Module]] = {
-    "alexnet": lambda: AlexNet(AlexNetConfig(classes=4, head=16)),
-    "vgg16": lambda: VGG16(VGG16Config(classes=4, head=16)),
-    "fixup_resnet50": lambda: FixupResNet50(FixupResNet50Config(classes=4)),
+    "alexnet": lambda: AlexNet(NetworkConfig(classes=4, head=16)),
+    "vgg16": lambda: VGG16(NetworkConfig(classes=4, head=16)),
+    "fixup_resnet50": lambda: FixupResNet50(NetworkConfig(classes=4)),
     "mlp": lambda: nn.Sequential(nn.Flatten(), MLP(MLPConfig(inputs=3 * 64 * 64, hidden=(8,)))),
     "torchvision alexnet": lambda: torchvision.models.alexnet(num_classes=4),
     "resnet18": lambda: torchvision.models.resnet18(num_classes=4),
@@ -36,9 +35,9 @@ ZOO: dict[str, Callable[[], nn.Module]] = {
     "googlenet": lambda: torchvision.models.googlenet(num_classes=4, init_weights=False),
 }
 WITHOUT_BIASES: dict[str, Callable[[], nn.Module]] = {
-    "alexnet": lambda: AlexNet(AlexNetConfig(classes=4, head=16, biases=False)),
-    "vgg16": lambda: VGG16(VGG16Config(classes=4, head=16, biases=False)),
-    "fixup_resnet50": lambda: FixupResNet50(FixupResNet50Config(classes=4, biases=False)),
+    "alexnet": lambda: AlexNet(NetworkConfig(classes=4, head=16, biases=False)),
+    "vgg16": lambda: VGG16(NetworkConfig(classes=4, head=16, biases=False)),
+    "fixup_resnet50": lambda: FixupResNet50(NetworkConfig(classes=4, biases=False)),
 }
 
 

@@ -18,7 +18,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.prior_page import CHART, address, open_page, press, set_strength, state
 from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.experiments.figure1 import run_figure1
-from xdnn_core.experiments.figure1_summary import save_results, summarise
+from xdnn_core.experiments.figure1_summary import summarise
+from xdnn_core.experiments.provenance import save_result
 from xdnn_core.priors.sweep_cells import SweepConfig
 
 
@@ -120,7 +121,8 @@ def test_figure_1_shows_both_panels_beside_the_paper(
     config = SweepConfig(hidden=(8,), epochs=3)
     results = run_figure1(cohort, 3, references=(1, 2, 4), config=config, device="cpu", workers=1)
     figure = summarise(results, cohort, torch.device("cpu"))
-    save_results(tmp_path / "data" / "results" / "figure1-nhefs.parquet", results, figure)
+    stored = tmp_path / "data" / "results" / "figure1-nhefs.parquet"
+    save_result(stored, results, figure, "figure1")
     own = "Own run: NHEFS: NHANES I follow-up, smokers, 3 replicates, 5 λ"
     page.goto(
         f"{start_server()}/prior_training?"

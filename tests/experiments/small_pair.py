@@ -8,7 +8,7 @@ from PIL import Image
 
 from xdnn_core.data.images import ImageSet
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 from xdnn_core.models.zoo import ModelCard, PretrainedModel
 
 CLASSES = ("a", "b", "c", "d")
@@ -19,7 +19,7 @@ def make_pair(dtype: torch.dtype = torch.float32) -> list[PretrainedModel]:
     models = []
     for biases in (True, False):
         torch.manual_seed(3)
-        network = AlexNet(AlexNetConfig(classes=4, head=8, biases=biases)).to(dtype).eval()
+        network = AlexNet(NetworkConfig(classes=4, head=8, biases=biases)).to(dtype).eval()
         network.requires_grad_(False)
         for name, parameter in network.named_parameters():
             if name.endswith("bias"):

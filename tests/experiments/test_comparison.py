@@ -156,12 +156,12 @@ def test_panels_say_what_they_cost(
 ) -> None:
     image = np.zeros((224, 224, 3), np.uint8)
     rows, _ = comparison_rows(models, comparisons, image, DisplaySettings())
-    labels = [[fact.label for fact in panel.facts] for panel in rows[0]]
+    labels = [list(panel.facts) for panel in rows[0]]
     common = ["Gradient calls", "Time"]
     assert labels[0] == [*common, "Completeness gap", "Distance to IG"]
     assert labels[1] == [*common, "Completeness gap", "Estimated error", "Distance to IG"]
     assert labels[2] == [*common, "Distance to IG"]
-    assert rows[0][2].facts[0].value == "1 + 8"
+    assert rows[0][2].facts["Gradient calls"] == "1 + 8"
     assert [len(row) for row in rows] == [4, 3], "a network without biases has no map of them"
 
 
@@ -180,7 +180,7 @@ def test_the_biases_map_shares_unit_and_scale_and_sums_to_its_part_of_the_logit(
         without_maps = float(ledger.biases[0]) - with_maps
         logit = comparisons[0].target_logit
         assert fast + with_maps + without_maps == pytest.approx(logit, rel=1e-4)
-        facts = {fact.label: fact.value for fact in biases.facts}
+        facts = biases.facts
         assert facts == {
             "Sum of the map": signed(with_maps),
             "Layers without a map": signed(without_maps),
@@ -238,7 +238,7 @@ def test_a_tolerance_decides_the_number_of_calls(
     row = comparison_rows(
         models[:1], [capped], np.zeros((224, 224, 3), np.uint8), DisplaySettings()
     )
-    facts = {fact.label: fact.value for fact in row[0][0][1].facts}
+    facts = row[0][0][1].facts
     assert facts["Tolerance"] == "not met, cap reached"
 
 

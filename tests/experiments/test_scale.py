@@ -19,8 +19,8 @@ from tests.experiments.small_pair import CLASSES, make_images
 from xdnn_core.cli import main
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.experiments.table2 import load_table2
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.checkpoints import save_embedded
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 ROOT = Path(__file__).parents[2]
 IMAGES = 24
@@ -40,7 +40,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(3)
         save_embedded(
             folder / f"{'' if biases else 'x'}small.safetensors",
-            AlexNet(AlexNetConfig(classes=len(CLASSES), head=8, biases=biases)),
+            AlexNet(NetworkConfig(classes=len(CLASSES), head=8, biases=biases)),
             title="Small", classes=CLASSES, preprocessing=Preprocessing(size=64, resize=64),
             top1=0.0, top5=0.0, recipe={},
         )  # fmt: skip

@@ -28,9 +28,9 @@ from xdnn_core.figures.export import (
     write_atomically,
 )
 from xdnn_core.figures.ledger import waterfall
-from xdnn_core.figures.panels import Fact, Panel
+from xdnn_core.figures.panels import Panel
 from xdnn_core.figures.rendering import colourise, palette_colours
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 from xdnn_core.models.zoo import ModelCard, PretrainedModel
 from xdnn_core.text import signed
 
@@ -39,7 +39,7 @@ SIDE = 64
 
 def panel(key: str = "net.x_gradient", values: bool = True, limit: float | None = 0.5) -> Panel:
     maps = np.random.default_rng(0).normal(size=(3, SIDE, SIDE)).astype(np.float32)
-    facts = (Fact("Gradient calls", "1"), Fact("Time", "20 ms"), Fact("Completeness gap", "0 %"))
+    facts = {"Gradient calls": "1", "Time": "20 ms", "Completeness gap": "0 %"}
     picture = colourise(maps.sum(axis=0), 1.0)
     kept = maps if values else None
     return Panel(key, "Net", "X-Gradient", facts, picture, kept, limit, "logits")
@@ -47,7 +47,7 @@ def panel(key: str = "net.x_gradient", values: bool = True, limit: float | None 
 
 def solid(colour: tuple[int, int, int]) -> Panel:
     picture = np.full((SIDE, SIDE, 3), colour, dtype=np.uint8)
-    return Panel("net.x_gradient", "Net", "X-Gradient", (Fact("Time", "1 ms"),), picture, limit=0.5)
+    return Panel("net.x_gradient", "Net", "X-Gradient", {"Time": "1 ms"}, picture, limit=0.5)
 
 
 def decoded(data: bytes) -> Image.Image:
@@ -96,7 +96,7 @@ def test_the_ledger_is_drawn_from_0_to_the_logit(theme: str, conv_net, images) -
         other = int((row == colours[1 if value > 0 else 3]).all(axis=-1).sum())
         assert width > 0 == other, "orange for, blue against"
     assert f"F(0): {signed(float(ledger.baseline_outputs[0]))}" in "; ".join(
-        f"{fact.label}: {fact.value}" for fact in drawn.facts
+        f"{label}: {fact}" for label, fact in drawn.facts.items()
     )
 
 
@@ -183,7 +183,7 @@ def model(monkeypatch: pytest.MonkeyPatch):
 
     def make(biases: bool) -> PretrainedModel:
         torch.manual_seed(3)
-        network = AlexNet(AlexNetConfig(classes=4, head=8, biases=biases)).eval()
+        network = AlexNet(NetworkConfig(classes=4, head=8, biases=biases)).eval()
         network.requires_grad_(False)
         card = ModelCard(
             name="made", title="Made", top1=None, top5=None, classes=4, size_bytes=0,

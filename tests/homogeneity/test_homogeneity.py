@@ -13,7 +13,7 @@ from xdnn_core.homogeneity.inspection import (
     remove_biases,
     require_homogeneous_layers,
 )
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 
 class Functional(nn.Module):
@@ -279,7 +279,7 @@ def test_the_argument_is_untouched(
 
 def test_alexnet_and_x_alexnet() -> None:
     x = torch.randn(1, 3, 70, 70)
-    plain = AlexNet(AlexNetConfig(classes=5, head=16)).eval()
+    plain = AlexNet(NetworkConfig(classes=5, head=16)).eval()
     report = inspect_homogeneity(plain, x)
     assert report.first_break is not None
     assert report.first_break.name == "features.0"
@@ -290,5 +290,5 @@ def test_alexnet_and_x_alexnet() -> None:
     assert report.max_relative_error < 1e-12
     for name, parameter in stripped.named_parameters():
         assert torch.equal(parameter, plain.get_parameter(name))
-    x_net = AlexNet(AlexNetConfig(classes=5, head=16, biases=False)).eval()
+    x_net = AlexNet(NetworkConfig(classes=5, head=16, biases=False)).eval()
     assert stripped.state_dict().keys() == x_net.state_dict().keys()

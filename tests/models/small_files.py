@@ -11,8 +11,8 @@ from torch import nn
 
 from xdnn_core.data.download import cache_folder
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
 from xdnn_core.models.checkpoints import save_embedded
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 FILES = {
     "alexnet-imagenet": "alexnet_model_best.pth.tar",
@@ -32,7 +32,7 @@ LAYOUTS = {
 
 def make_network(biases: bool = True, classes: int = 5, head: int = 8, seed: int = 0) -> AlexNet:
     torch.manual_seed(seed)
-    return AlexNet(AlexNetConfig(classes, head, biases)).eval()
+    return AlexNet(NetworkConfig(classes, head, biases)).eval()
 
 
 def encode(content: object) -> bytes:

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from xdnn_core.homogeneity.inspection import inspect_homogeneity
-from xdnn_core.models.fixup_resnet import FixupBottleneck, FixupResNet50, FixupResNet50Config
+from xdnn_core.models.fixup_resnet import FixupBottleneck, FixupResNet50
+from xdnn_core.models.networks import VGG16, NetworkConfig
 from xdnn_core.models.torchvision_import import torchvision
-from xdnn_core.models.vgg import VGG16, VGG16Config
 
 
 def count(network: nn.Module) -> int:
@@ -18,7 +18,7 @@ def count(network: nn.Module) -> int:
 
 def meta_vgg(**options: object) -> VGG16:
     with torch.device("meta"):
-        return VGG16(VGG16Config(**options))
+        return VGG16(NetworkConfig(**options))
 
 
 def test_vgg16_has_torchvisions_names_shapes_and_number_of_parameters() -> None:
@@ -35,7 +35,7 @@ def test_vgg16_has_torchvisions_names_shapes_and_number_of_parameters() -> None:
 
 def test_vgg16_computes_what_torchvisions_does() -> None:
     torch.manual_seed(0)
-    ours = VGG16(VGG16Config(classes=3, head=16)).eval()
+    ours = VGG16(NetworkConfig(classes=3, head=16)).eval()
     theirs = torchvision.models.vgg16(weights=None, init_weights=False).eval()
     theirs.classifier[0] = nn.Linear(512 * 49, 16)
     theirs.classifier[3] = nn.Linear(16, 16)
@@ -49,8 +49,8 @@ def test_vgg16_computes_what_torchvisions_does() -> None:
 def test_fixup_resnet50_has_the_parameters_of_a_resnet50_without_normalisation() -> None:
     with torch.device("meta"):
         plain = torchvision.models.resnet50(weights=None)
-        fixup = FixupResNet50(FixupResNet50Config())
-        x_network = FixupResNet50(FixupResNet50Config(biases=False))
+        fixup = FixupResNet50(NetworkConfig())
+        x_network = FixupResNet50(NetworkConfig(biases=False))
     convolutions = sum(m.weight.numel() for m in plain.modules() if isinstance(m, nn.Conv2d))
     linear = plain.fc.weight.numel()
     assert count(x_network) == convolutions + linear == 25_502_912
@@ -65,7 +65,7 @@ def test_fixup_resnet50_has_the_parameters_of_a_resnet50_without_normalisation()
 
 def test_fixup_initialisation() -> None:
     torch.manual_seed(0)
-    network = FixupResNet50(FixupResNet50Config(classes=7))
+    network = FixupResNet50(NetworkConfig(classes=7))
     assert not network.fc.weight.any()
     assert not network.fc.bias.any()
     shrink = 16 ** (-1 / 4)  # L = 16 blocks of m = 3 layers
@@ -87,8 +87,8 @@ def test_fixup_initialisation() -> None:
 def test_shapes_and_homogeneity(biases: bool) -> None:
     torch.manual_seed(0)
     for network in (
-        VGG16(VGG16Config(classes=4, head=8, biases=biases)),
-        FixupResNet50(FixupResNet50Config(classes=4, biases=biases)),
+        VGG16(NetworkConfig(classes=4, head=8, biases=biases)),
+        FixupResNet50(NetworkConfig(classes=4, biases=biases)),
     ):
         with torch.no_grad():
             for parameter in network.parameters():

@@ -31,9 +31,9 @@ from xdnn_core.data.download import DownloadError
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.homogeneity.inspection import inspect_homogeneity
 from xdnn_core.models import cache, catalogue
-from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
+from xdnn_core.models.fixup_resnet import FixupResNet50
+from xdnn_core.models.networks import VGG16, NetworkConfig
 from xdnn_core.models.states import CheckpointError
-from xdnn_core.models.vgg import VGG16, VGG16Config
 from xdnn_core.models.zoo import available_models, load_model, load_model_file
 
 
@@ -61,9 +61,9 @@ def test_authors_checkpoints_in_every_layout(server, name, layout):
 def test_checkpoints_of_the_other_architectures(server, architecture, biases):
     torch.manual_seed(0)
     network = (
-        VGG16(VGG16Config(classes=5, head=8, biases=biases))
+        VGG16(NetworkConfig(classes=5, head=8, biases=biases))
         if architecture == "vgg16"
-        else FixupResNet50(FixupResNet50Config(classes=5, biases=biases))
+        else FixupResNet50(NetworkConfig(classes=5, biases=biases))
     ).eval()
     with torch.no_grad():
         for parameter in network.parameters():  # Fixup starts many of them at zero
@@ -134,16 +134,16 @@ def test_published_hash_is_checked(server, monkeypatch):
     assert not list(folder().glob("*.part*"))
     assert not list(folder().glob("*.safetensors"))
     remotes = tuple(
-        replace(r, weights=replace(r.weights, sha256=hashlib.sha256(data).hexdigest()))
+        replace(r, sha256=hashlib.sha256(data).hexdigest())
         for r in catalogue.REMOTE
-        if r.weights.name == name
+        if r.name == name
     )
     monkeypatch.setattr(catalogue, "REMOTE", remotes)
     assert_same_network(load_model(name).network, network)
 
 
 def test_official_addresses():
-    urls = {remote.weights.name: remote.weights.url for remote in catalogue.REMOTE}
+    urls = {remote.name: remote.url for remote in catalogue.REMOTE}
     assert urls["xalexnet-imagenet"] == (
         "https://download.visinf.tu-darmstadt.de/data/2021-neurips-fast-axiomatic-attribution"
         "/models/xalexnet_model_best.pth.tar"

@@ -12,8 +12,9 @@ from tests.priors.small_cohorts import make_cohort
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import figure1
 from xdnn_core.experiments.figure1_differences import FIGURE_METHODS, PAPER
-from xdnn_core.experiments.figure1_summary import load_results, save_results, summarise
+from xdnn_core.experiments.figure1_summary import load_results, summarise
 from xdnn_core.experiments.figure1_words import answer, describe, notes
+from xdnn_core.experiments.provenance import save_result
 
 CPU = torch.device("cpu")
 MEANS = {
@@ -117,7 +118,7 @@ def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
     results = made_results()
     figure = summarise(results, make_cohort(), CPU)
     path = tmp_path / "figure1.parquet"
-    save_results(path, results, figure)
+    save_result(path, results, figure, "figure1")
     again, loaded = load_results(path)
     pd.testing.assert_frame_equal(again, results)
     assert describe(loaded) == describe(figure)

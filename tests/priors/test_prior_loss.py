@@ -12,7 +12,8 @@ from xdnn_core.attribution.gradients import input_x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
-from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
+from xdnn_core.models.fixup_resnet import FixupResNet50
+from xdnn_core.models.networks import NetworkConfig
 from xdnn_core.models.torchvision_import import torchvision
 from xdnn_core.priors.loss import attribution_prior_loss, training_attributions
 from xdnn_core.priors.methods import METHODS, PriorMethod, parse_method
@@ -149,12 +150,12 @@ class TestHomogeneousWhileTrained:
                 attribution_prior_loss(self.Bent(function), torch.randn(3, 4), "x_gradient")
 
     def test_fixup_scalars(self) -> None:
-        net = FixupResNet50(FixupResNet50Config(classes=3))
+        net = FixupResNet50(NetworkConfig(classes=3))
         net.fc.bias.requires_grad_(False)  # else it would be named
         x = torch.randn(1, 3, 33, 33)
         with pytest.raises(NotHomogeneousError, match=r"bias1.*its bias does not scale"):
             attribution_prior_loss(net, x, "x_gradient", target=0)
-        plain = FixupResNet50(FixupResNet50Config(classes=3, biases=False))
+        plain = FixupResNet50(NetworkConfig(classes=3, biases=False))
         assert attribution_prior_loss(plain, x, "x_gradient", target=0).isfinite()
 
     @pytest.mark.parametrize("steps", [0, 1])

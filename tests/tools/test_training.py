@@ -25,7 +25,7 @@ from tools.training.objective import loss
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.errors import UserError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("round", "square", "tall")
@@ -50,7 +50,7 @@ def make_folder(folder: Path, count: int = 4) -> Path:
 
 def make_features() -> dict[str, Tensor]:
     torch.manual_seed(1)
-    network = AlexNet(AlexNetConfig(classes=3, head=8))
+    network = AlexNet(NetworkConfig(classes=3, head=8))
     return {k: v.clone() for k, v in network.features.state_dict(prefix="features.").items()}
 
 

@@ -38,6 +38,7 @@ from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
 from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model
+from xdnn_core.progress import on_bar
 
 PLAIN, XDNN = "alexnet-caltech101", "xalexnet-caltech101"
 STEPS = 128
@@ -151,7 +152,7 @@ def matching_steps(model: PretrainedModel, x: Tensor, target: Tensor) -> tuple[f
     with tqdm(total=REFERENCE_STEPS, desc="reference", file=sys.stderr, leave=False) as bar:
         reference = integrated_gradients(
             model.network, x, target, rule="graded", steps=REFERENCE_STEPS,
-            progress=lambda done, total: bar.update(done - bar.n) and None,
+            progress=on_bar(bar),
         ).values  # fmt: skip
 
     def error(values: Tensor) -> float:

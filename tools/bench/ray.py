@@ -42,12 +42,12 @@ from tools.bench.report import (
 from xdnn_core.attribution.contrast_mesh import ray_mesh
 from xdnn_core.attribution.contrast_result import RaySweep
 from xdnn_core.attribution.contrast_sweep import STOPS, ray_sweep
-from xdnn_core.attribution.path import Progress
 from xdnn_core.device import resolve_device
 from xdnn_core.experiments.convergence import measure_convergence
 from xdnn_core.experiments.measuring import interleaved_seconds
 from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model
+from xdnn_core.progress import on_bar
 
 TIMED_STOPS = (0.25, 0.75, 1.25)
 REFERENCE_CELLS = 1024
@@ -126,7 +126,7 @@ def errors_at_stops(model: PretrainedModel, x: Tensor, target: int) -> dict[str,
     """Errors of the sweep and of Captum at `TIMED_STOPS`, by name."""
     with _bar("reference") as bar:
         reference = _maps(
-            ray_sweep(model.network, x, target, cells=REFERENCE_CELLS, progress=_shown(bar))
+            ray_sweep(model.network, x, target, cells=REFERENCE_CELLS, progress=on_bar(bar))
         )
     captum = torch.stack(
         [one[0].sum(dim=0).cpu() for one in one_by_one(by_captum(BATCH), model, x, target)]
@@ -148,7 +148,7 @@ def measure(image: str, device: torch.device, repeats: int) -> RayReport:
     seconds = time_contrasts(plain, xdnn, x, target, repeats)
     errors = errors_at_stops(plain, x, target)
     with _bar("convergence") as bar:
-        plot = measure_convergence(plain.network, x, target, progress=_shown(bar))
+        plot = measure_convergence(plain.network, x, target, progress=on_bar(bar))
     return RayReport(
         *circumstances(device, f"photograph {image!r}", repeats),
         seconds=seconds,
@@ -163,16 +163,6 @@ def measure(image: str, device: torch.device, repeats: int) -> RayReport:
 
 def _bar(title: str) -> tqdm:
     return tqdm(desc=title, file=sys.stderr, leave=False)
-
-
-def _shown(bar: tqdm) -> Progress:
-    """Progress of a computation on a bar."""
-
-    def show(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    return show
 
 
 def rows_of(seconds: dict[str, float], ours: int, separate: int, aside: int) -> list[Row]:

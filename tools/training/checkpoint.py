@@ -11,7 +11,7 @@ import torch
 
 from tools.training.recipes import TrainConfig
 from xdnn_core.errors import UserError
-from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.networks import AlexNet
 
 
 def resume(

@@ -29,9 +29,9 @@ from xdnn_core.experiments.accuracy import measure_accuracy
 from xdnn_core.experiments.workers import barrier, is_main
 from xdnn_core.homogeneity.inspection import inspect_homogeneity
 from xdnn_core.io import WEIGHTS
-from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.catalogue import EMBEDDED
 from xdnn_core.models.checkpoints import read_embedded, save_embedded
+from xdnn_core.models.networks import AlexNet
 
 _TITLES = {name: title for name, title, _ in EMBEDDED}
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from xdnn_core.errors import UserError
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 
 def load_features(source: str) -> dict[str, Tensor]:
@@ -28,7 +28,7 @@ def load_features(source: str) -> dict[str, Tensor]:
             state = load_file(source)
         except SafetensorError as error:
             raise UserError(f"--features {source} is not a safetensors file.") from error
-    wanted = AlexNet(AlexNetConfig(classes=1, head=1)).features.state_dict(prefix="features.")
+    wanted = AlexNet(NetworkConfig(classes=1, head=1)).features.state_dict(prefix="features.")
     missing = sorted(set(wanted) - set(state))
     if missing:
         raise UserError(

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tools.training.crops import CropDataset
 from tools.training.recipes import TrainConfig
 from xdnn_core.data.preprocessing import Preprocessing
-from xdnn_core.models.alexnet import AlexNet
+from xdnn_core.models.networks import AlexNet
 
 
 def is_frozen(config: TrainConfig) -> bool:

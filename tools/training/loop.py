@@ -21,13 +21,13 @@ from tools.training.objective import loss
 from tools.training.recipes import TrainConfig
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.experiments.workers import Worker, join_workers
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 
 def build_network(config: TrainConfig, classes: int, features: dict[str, Tensor]) -> AlexNet:
     """Make the network to train: pretrained convolutions, fresh seeded head."""
     torch.manual_seed(config.crops.seed)
-    shape = AlexNetConfig(classes, config.head, config.biases, config.dropout)
+    shape = NetworkConfig(classes, config.head, config.biases, config.dropout)
     network = AlexNet(shape)
     wanted = network.features.state_dict(prefix="features.")
     network.load_state_dict({k: features[k] for k in wanted}, strict=False)

@@ -27,6 +27,7 @@ from xdnn_core.axioms.functions import (
 )
 from xdnn_core.axioms.rebuild import rebuilt_perceptron
 from xdnn_core.errors import UserError
+from xdnn_core.progress import Progress, part_of
 
 # Float64 rounding over a few hundred operations stays below; a violation is far above.
 TOLERANCE: Final = 1e-9
@@ -226,7 +227,7 @@ def try_cell(
     axiom: str,
     trials: int = TRIALS,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     without_biases: bool = False,
 ) -> Cell:
     """Try one axiom for one method, see `try_axioms`."""
@@ -251,7 +252,7 @@ def try_axioms(
     axioms: Sequence[str] = tuple(AXIOMS),
     trials: int = TRIALS,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     known: MutableMapping[tuple[str, str], Cell] | None = None,
     without_biases: bool = False,
 ) -> list[Cell]:
@@ -267,14 +268,6 @@ def try_axioms(
     requested = [(method, axiom) for method in methods for axiom in axioms]
     missing = [cell for cell in requested if cell not in cells]
     for number, cell in enumerate(missing):
-        share = None
-        if progress is not None:
-            share = _part_of(progress, number * trials, len(missing) * trials)
-        cells[cell] = try_cell(*cell, trials, seed, share, without_biases)
+        part = part_of(progress, number * trials, len(missing) * trials)
+        cells[cell] = try_cell(*cell, trials, seed, part, without_biases)
     return [cells[cell] for cell in requested]
-
-
-def _part_of(
-    progress: Callable[[int, int], None], before: int, total: int
-) -> Callable[[int, int], None]:
-    return lambda done, _: progress(before + done, total)

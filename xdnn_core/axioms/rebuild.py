@@ -22,18 +22,9 @@ AGREEMENT: Final = 1e-10
 _LAYERS: Final = (nn.Conv2d, nn.Linear)
 # What acts on every channel alone and commutes with a positive factor.
 _CHANNEL_BY_CHANNEL: Final = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.Identity,
-    nn.Flatten,
-    nn.MaxPool2d,
-    nn.AvgPool2d,
-    nn.AdaptiveMaxPool2d,
-    nn.AdaptiveAvgPool2d,
-    nn.ZeroPad2d,
-    nn.Dropout,
-    nn.Dropout2d,
-)
+    nn.ReLU, nn.LeakyReLU, nn.Identity, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d,
+    nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Dropout, nn.Dropout2d,
+)  # fmt: skip
 
 
 class IdentityFirst(nn.Module):

@@ -40,7 +40,6 @@ from xdnn_core.figures.ledger import ledger_maps, ledger_text, ledger_values
 from xdnn_core.figures.panels import (
     METHOD_TITLES,
     DisplaySettings,
-    Fact,
     network_name,
     photo_panel,
     single_panels,
@@ -96,11 +95,11 @@ def main(args: argparse.Namespace) -> int:
     image = read_photo_file(args.photo)
     inputs = model.preprocess(image)[None]  # (1, 3, H, W)
     target = named_target(args.target, model, inputs)
-    found = _attribute(args, model, inputs, target)
+    attribution = _attribute(args, model, inputs, target)
     display = DisplaySettings(on_image=args.overlay, relative=not args.raw, theme=args.theme)
     seen = model.to_display(inputs[0])
     ledger = bias_attribution(model.network, inputs, target) if args.ledger else None
-    panels = single_panels(model, found, seen, display, ledger)
+    panels = single_panels(model, attribution, seen, display, ledger)
     panel = panels[0]
     integration = IntegrationSettings(args.rule, args.steps, args.baseline, args.tolerance)
     class_name = model.classes[target]
@@ -110,7 +109,7 @@ def main(args: argparse.Namespace) -> int:
     if args.method == "expected_gradients":
         described |= {"samples": args.samples}
     confidence = next(p.confidence for p in predict(model, inputs) if p.index == target)
-    about = (Fact("Class", class_name), Fact("Confidence", percent(confidence)))
+    about = {"Class": class_name, "Confidence": percent(confidence)}
     footer = f"{panel.title} of {model.name} for {class_name}"
     stem = args.out / f"{args.photo.stem}-{model.name}-{args.method}"
     shown, maps = [photo_panel(seen, about), *panels], None
@@ -125,9 +124,9 @@ def main(args: argparse.Namespace) -> int:
     }
     for suffix, data in files.items():
         write_atomically(stem.with_name(stem.name + suffix), data)
-    print(f"{footer}: logit {float(found.outputs[0]):.4g}, confidence {percent(confidence)}")
-    for fact in panel.facts:
-        print(f"  {fact.label}: {fact.value}")
+    print(f"{footer}: logit {float(attribution.outputs[0]):.4g}, confidence {percent(confidence)}")
+    for label, fact in panel.facts.items():
+        print(f"  {label}: {fact}")
     if ledger is not None:
         print(f"\n{ledger_text(ledger)}\n")
     print(f"wrote {stem}.png, .npz and .json")

@@ -13,6 +13,7 @@ import argparse
 from tqdm import tqdm
 
 from xdnn_core.models.zoo import available_models, load_model
+from xdnn_core.progress import on_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,21 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the list, or download with a progress bar."""
     if args.get:
-        _download(args.get)
+        with tqdm(desc=args.get, unit="B", unit_scale=True) as bar:
+            load_model(args.get, progress=on_bar(bar))
+        print(f"{args.get} is installed.")
         return 0
     for card in available_models():
         state = "installed" if card.installed else f"{card.size_bytes / 1e6:.0f} MB to download"
         accuracy = "" if card.top5 is None else f", top-5 {card.top5:.2f} %"
         print(f"{card.name:<40} {card.title}: {card.classes} classes{accuracy}; {state}")
     return 0
-
-
-def _download(name: str) -> None:
-    with tqdm(desc=name, unit="B", unit_scale=True) as bar:
-
-        def show(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        load_model(name, progress=show)
-    print(f"{name} is installed.")

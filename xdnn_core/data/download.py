@@ -1,7 +1,8 @@
 """Bring a file over HTTP: resumable, bounded, and plain about what went wrong.
 
 A download grows as ``NAME.part`` with ``NAME.part.json`` beside it, which says what the file is
-a part of. Killed or cut off at any moment, the next attempt goes on from there.
+a part of. Killed or cut off at any moment, the next attempt goes on from there. Our own, since
+pooch (1.9) starts over when cut off and never asks whether the server's file has changed.
 """
 
 from __future__ import annotations

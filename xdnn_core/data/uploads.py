@@ -47,21 +47,10 @@ _ONE_AT_A_TIME: Final = Lock()
 
 # What Pillow's readers raise on damaged files, over all three formats.
 _DECODING_ERRORS: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    RuntimeError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, MemoryError,
+    RuntimeError, AssertionError, struct.error, zlib.error, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
-)
+)  # fmt: skip
 
 _OTHER_KINDS: Final = (
     (b"GIF8", "a GIF image"),

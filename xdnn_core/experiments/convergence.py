@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from xdnn_core.attribution.gradients import single_gradient
-from xdnn_core.attribution.path import Progress, chunk_rows, path_gradients, straight_path
+from xdnn_core.attribution.path import chunk_rows, path_gradients, straight_path
 from xdnn_core.attribution.quadrature import cell_weights, combine, doubled_steps, quadrature
 from xdnn_core.attribution.result import completeness_gap
 from xdnn_core.attribution.target import target_outputs
@@ -32,6 +32,7 @@ from xdnn_core.experiments.convergence_result import (
 )
 from xdnn_core.homogeneity.checks import check_inputs
 from xdnn_core.metrics.distance import relative_l1
+from xdnn_core.progress import Progress, part_of
 
 DEFAULT_RULES: Final = ("gauss_legendre", "graded", "midpoint", "trapezoid", "left", "right")
 _CAPTUM_ROWS = 32
@@ -67,13 +68,13 @@ def measure_convergence(
     points, weights = combine(alone)
     total = len(points) + (sum(counts) if captum else 0)
     values, slopes = _all_at_once(
-        network, x, target, points, weights, chunk, _of_total(progress, 0, total)
+        network, x, target, points, weights, chunk, part_of(progress, 0, total)
     )
     exact = values[-1:]  # (1, C, H, W)
     fast = single_gradient(network, x, target)
     rise = float(fast.outputs - target_outputs(network, torch.zeros_like(x), target))
     measured = {
-        (rule, n): _Measured(doubled_steps(rule, n), values[row : row + 1])
+        (rule, n): (doubled_steps(rule, n), values[row : row + 1])
         for row, (rule, n, _) in enumerate(plans)
     }
     curves = tuple(
@@ -99,7 +100,7 @@ def measure_convergence(
     )
     if not captum:
         return whole
-    rest = _of_total(progress, len(points), total)
+    rest = part_of(progress, len(points), total)
     return with_captum(whole, network, x, target, counts, rest)
 
 
@@ -117,11 +118,11 @@ def with_captum(
     `progress`: called with (gradient calls done, in all); may raise to cancel.
     """
     began = time.perf_counter()
-    found = _by_captum(network, inputs.detach(), target, counts, progress)
+    by_captum = _by_captum(network, inputs.detach(), target, counts, progress)
     rise = measured.output_at_one - measured.output_at_zero
     return replace(
         measured,
-        captum=_curve("captum", found, measured.reference_values, rise),
+        captum=_curve("captum", by_captum, measured.reference_values, rise),
         captum_calls=sum(counts),
         seconds=measured.seconds + time.perf_counter() - began,
     )
@@ -145,13 +146,6 @@ def _check(inputs: Tensor, rules: tuple[str, ...], counts: tuple[int, ...], refe
         raise UserError(
             f"Reference {reference!r} is not known; choose one of {', '.join(REFERENCES)}."
         )
-
-
-def _of_total(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress of one part as progress of the whole."""
-    if progress is None:
-        return None
-    return lambda done, _: progress(before + done, total)
 
 
 def _all_at_once(
@@ -178,32 +172,23 @@ def _all_at_once(
     return values, torch.cat(slopes).cpu()
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """One integral: how many calls it takes, and its values (1, C, H, W)."""
-
-    steps: int
-    values: Tensor
+# Of one integral: how many gradient calls it takes, and its values (1, C, H, W).
+_Measured = tuple[int, Tensor]
 
 
-def _curve(rule: str, found: dict[int, _Measured], exact: Tensor, rise: float) -> RuleCurve:
-    """Errors of one rule; `found` by number of cells, each twice the one before."""
-    integrals = list(found.values())
-    changes = [float(relative_l1(few.values, many.values)[0]) for few, many in pairwise(integrals)]
+def _curve(rule: str, measured: dict[int, _Measured], exact: Tensor, rise: float) -> RuleCurve:
+    """Errors of one rule; `measured` by number of cells, each twice the one before."""
+    calls, integrals = zip(*measured.values(), strict=True)
+    changes = [float(relative_l1(few, many)[0]) for few, many in pairwise(integrals)]
+    ends = exact.new_tensor([rise]), exact.new_tensor([0.0])
     return RuleCurve(
         rule=rule,
-        counts=tuple(one.steps for one in integrals),
-        errors=tuple(float(relative_l1(one.values, exact)[0]) for one in integrals),
-        completeness_gaps=tuple(_gap(one.values, rise) for one in integrals),
+        counts=calls,
+        errors=tuple(float(relative_l1(values, exact)[0]) for values in integrals),
+        completeness_gaps=tuple(float(completeness_gap(values, *ends)[0]) for values in integrals),
         estimated_errors=(math.nan, *changes),
-        maps={n: found[n].values[0].sum(dim=0).cpu() for n in PICTURED if n in found},
+        maps={n: measured[n][1][0].sum(dim=0).cpu() for n in PICTURED if n in measured},
     )
-
-
-def _gap(values: Tensor, rise: float) -> float:
-    """|Σ IG − (F(x) − F(0))| / |F(x) − F(0)|."""
-    ends = values.new_tensor([rise]), values.new_tensor([0.0])
-    return float(completeness_gap(values, *ends)[0])
 
 
 def _by_captum(
@@ -213,12 +198,12 @@ def _by_captum(
     # Captum takes seconds to import, which other curves should not wait for.
     from xdnn_core.attribution.captum import captum_attribution
 
-    found = {}
+    measured: dict[int, _Measured] = {}
     for n in counts:
         values = captum_attribution(
             "integrated_gradients", network, x, target, steps=n, internal_batch_size=_CAPTUM_ROWS
         ).values
-        found[n] = _Measured(n, values)
+        measured[n] = n, values
         if progress is not None:
-            progress(sum(found), sum(counts))
-    return found
+            progress(sum(measured), sum(counts))
+    return measured

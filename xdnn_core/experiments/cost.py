@@ -27,7 +27,13 @@ from tqdm import tqdm
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
-from xdnn_core.experiments.provenance import Provenance, provenance, read_result, save_result
+from xdnn_core.experiments.provenance import (
+    Provenance,
+    add_out_argument,
+    provenance,
+    read_result,
+    report,
+)
 from xdnn_core.homogeneity.inspection import remove_biases
 from xdnn_core.io import RESULTS
 from xdnn_core.models.catalogue import EMBEDDED
@@ -110,9 +116,7 @@ def peak_of(network: str, prior: str, batch: int, device: str, threads: int) -> 
     return peak_extra_bytes(_prepare(network, prior, batch, place), place)
 
 
-def measure_cost(
-    network: str, batch: int, repeats: int, device: torch.device, show_progress: bool = False
-) -> Cost:
+def measure_cost(network: str, batch: int, repeats: int, device: torch.device) -> Cost:
     """Measure a training step with every prior."""
     for name, value in (("--batch", batch), ("--repeats", repeats)):
         if value < 1:
@@ -124,7 +128,7 @@ def measure_cost(
         )
     works = [_prepare(network, prior, batch, device) for prior in PRIORS]
     rounds: list[list[float]] = []
-    with tqdm(total=1 + repeats + len(PRIORS), desc="cost", disable=not show_progress) as bar:
+    with tqdm(total=1 + repeats + len(PRIORS), desc="cost") as bar:
         for number in range(1 + repeats):
             found = interleaved_seconds(works, 1, device)
             rounds += [found] if number else []
@@ -190,17 +194,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=16, help="images a step (default: 16)")
     parser.add_argument("--repeats", type=int, default=5, help="timed rounds (default: 5)")
     parser.add_argument("--device", help="cpu or cuda (default: the best at hand)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("out/cost.parquet"),
-        help="result, with a .json beside it (default: out/cost.parquet)",
-    )  # fmt: skip
+    add_out_argument(parser, "cost")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core cost``; returns the exit status."""
     device = resolve_device(args.device)
-    cost = measure_cost(args.network, args.batch, args.repeats, device, show_progress=True)
-    rows = pd.DataFrame([asdict(step) for step in cost.steps])
-    save_result(args.out, rows, cost, "cost")
-    print(f"{describe(cost)}\n\nWritten to {args.out}")
-    return 0
+    cost = measure_cost(args.network, args.batch, args.repeats, device)
+    return report(args.out, pd.DataFrame(map(asdict, cost.steps)), cost, "cost", describe(cost))

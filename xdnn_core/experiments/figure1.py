@@ -23,8 +23,9 @@ from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.figure1_differences import FIGURE_METHODS
-from xdnn_core.experiments.figure1_summary import load_results, save_results, summarise
+from xdnn_core.experiments.figure1_summary import load_results, summarise
 from xdnn_core.experiments.figure1_words import describe
+from xdnn_core.experiments.provenance import report
 from xdnn_core.priors.sweep import (
     PAPER_STRENGTHS,
     SweepProgress,
@@ -156,9 +157,7 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core figure1``; returns the exit status."""
     if args.summarise:
         results, figure = load_results(args.summarise)
-        save_results(args.summarise, results, figure)
-        print(describe(figure))
-        return 0
+        return report(args.summarise, results, figure, "figure1", describe(figure))
     cohort = load_cohort(args.cohort, args.outcome)
     out = args.out or Path("out") / f"figure1-{cohort.name}.parquet"
     known = _known_results(args.known, cohort) if args.known else None
@@ -176,7 +175,4 @@ def main(args: argparse.Namespace) -> int:
             known=known,
         )
     figure = summarise(results, cohort, resolve_device(args.device))
-    save_results(out, results, figure)
-    print(describe(figure))
-    print(f"\nWritten to {out}")
-    return 0
+    return report(out, results, figure, "figure1", describe(figure))

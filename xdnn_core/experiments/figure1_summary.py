@@ -22,7 +22,7 @@ from xdnn_core.experiments.figure1_differences import (
     paired_difference,
     published_orders,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, load_result, provenance
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.sweep import choose_strengths
 
@@ -143,13 +143,8 @@ def _score(key: str, strength: float, rows: pd.DataFrame, tests: pd.DataFrame) -
     )
 
 
-def save_results(path: Path, results: pd.DataFrame, figure: Figure1) -> None:
-    """Write the per-replicate results with the summary, as every command does."""
-    save_result(path, results, figure, "figure1")
-
-
 def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
-    """Read what `save_results` wrote, and summarise its per-replicate results anew.
+    """Read a stored result, and summarise its per-replicate results anew.
 
     So what is shown is always of this version's statistics, however old the file is.
     """

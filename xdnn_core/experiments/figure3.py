@@ -17,11 +17,10 @@ from typing import Any, Final
 import pandas as pd
 from PIL import Image
 
-from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.experiments.convergence import COUNTS, measure_convergence
 from xdnn_core.experiments.image_runs import ImageRun, OpenRun, counted
-from xdnn_core.experiments.protocol import ImageExperiment, add_run_arguments
+from xdnn_core.experiments.protocol import ImageExperiment, Share, add_run_arguments
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.models.zoo import PretrainedModel
 
@@ -61,7 +60,7 @@ def measure_image(
     photo: Image.Image,
     label: int,
     rules: tuple[str, ...] = FIGURE_RULES,
-    share: Callable[[float], None] = lambda done: None,
+    share: Share = lambda done: None,
 ) -> pd.DataFrame:
     """Measure both networks' convergence on one photograph, for one class.
 
@@ -99,27 +98,22 @@ def measure_image(
     return pd.DataFrame(rows)
 
 
-def _part(share: Callable[[float], None], position: int, parts: int) -> Progress:
-    """Progress of one of several parts as a share of the whole."""
-    return lambda done, total: share((position + done / total) / parts)
+def _part(share: Share, position: int, parts: int) -> Callable[..., None]:
+    """Progress of one of several parts, (done, in all) or a share, as a share of the whole."""
+    return lambda done, total=1: share((position + done / total) / parts)
 
 
 def measure_block(
-    run: OpenRun, block: Sequence[int], share: Callable[[float], None], rules: tuple[str, ...]
+    run: OpenRun, block: Sequence[int], share: Share, rules: tuple[str, ...]
 ) -> pd.DataFrame:
     """Measure one image after the other; images that cannot be read have no rows."""
     photos = run.photographs(block)
     parts = [pd.DataFrame()]
     for position, (number, photo) in enumerate(photos.items()):
-        within = _within(share, position, len(photos))
+        within = _part(share, position, len(photos))
         rows = measure_image(run.models, photo, run.images.labels[number], rules, within)
         parts.append(rows.assign(**run.describe(number)))
     return pd.concat(parts[1:] or parts, ignore_index=True)
-
-
-def _within(share: Callable[[float], None], position: int, parts: int) -> Callable[[float], None]:
-    """The share of one of several parts as a share of the whole."""
-    return lambda done: share((position + done) / parts)
 
 
 def summarise(run: ImageRun) -> Figure3:

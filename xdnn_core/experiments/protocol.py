@@ -25,7 +25,7 @@ from xdnn_core.experiments.image_runs import (
     network_fingerprint,
     open_run,
 )
-from xdnn_core.experiments.provenance import provenance, read_result, save_result
+from xdnn_core.experiments.provenance import add_out_argument, provenance, read_result, report
 from xdnn_core.experiments.workers import Worker
 from xdnn_core.io import RESULTS, atomic_write, claim_folder
 from xdnn_core.models.catalogue import EMBEDDED
@@ -59,11 +59,10 @@ class ImageExperiment(Generic[Result]):
                 raise UserError(f"--{name} is {value}; give 1 or more {what}.")
         measure = partial(self.measure, **settings)
         run = run_over_images(args, self.name, measure, settings | self.constants)
-        if run is not None:
-            result = self.summarise(run)
-            save_result(args.out, run.rows, result, self.name)
-            print(f"{self.describe(result)}\n\nWritten to {args.out}")
-        return 0
+        if run is None:
+            return 0
+        result = self.summarise(run)
+        return report(args.out, run.rows, result, self.name, self.describe(result))
 
     def load(self, path: Path | None = None) -> tuple[pd.DataFrame, Result]:
         """Read a stored result, the app's own or that of a file: its rows and their summary."""
@@ -92,10 +91,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, name: str, batch: int) ->
         "--work", type=Path, default=Path("out") / name,
         help=f"folder for finished blocks (default: out/{name})",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", type=Path, default=Path("out") / f"{name}.parquet",
-        help=f"result, with a .json beside it (default: out/{name}.parquet)",
-    )  # fmt: skip
+    add_out_argument(parser, name)
 
 
 def add_steps_argument(parser: argparse.ArgumentParser) -> None:

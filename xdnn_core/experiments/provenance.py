@@ -6,6 +6,7 @@ it is a copy to be read by people.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -69,6 +70,22 @@ def _command() -> str:
     return shlex.join(["python", "-m", "xdnn_core", *words])
 
 
+def add_out_argument(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare where a command writes its result."""
+    default = Path("out") / f"{name}.parquet"
+    parser.add_argument(
+        "--out", type=Path, default=default,
+        help=f"result, with a .json beside it (default: {default})",
+    )  # fmt: skip
+
+
+def report(path: Path, rows: pd.DataFrame, summary: Any, command: str, text: str) -> int:
+    """Store a result and print it, which ends a command; returns the exit status."""
+    save_result(path, rows, summary, command)
+    print(f"{text}\n\nWritten to {path}")
+    return 0
+
+
 def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> None:
     """Write rows with their summary, and the summary as JSON beside; both atomically."""
     text = json.dumps(asdict(summary), ensure_ascii=False, indent=1)
@@ -90,7 +107,10 @@ def read_result(
 
 
 def revive(kind: Any, value: Any) -> Any:
-    """Make dataclasses and tuples of them out of plain values, as JSON has them."""
+    """Make dataclasses and tuples of them out of plain values, as JSON has them.
+
+    Our own: a library for these ten lines would be one more to install, and the files are ours.
+    """
     if isinstance(kind, type) and is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{name: revive(hints[name], part) for name, part in value.items()})

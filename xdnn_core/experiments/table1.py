@@ -13,7 +13,7 @@ With --network the axioms are tried on that network and one photograph.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -25,8 +25,16 @@ from tqdm import tqdm
 from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
 from xdnn_core.axioms.network import NetworkSettings
 from xdnn_core.axioms.perceptrons import AXIOM_METHODS, TRIALS, try_axioms
-from xdnn_core.experiments.provenance import Provenance, provenance, read_result, save_result
+from xdnn_core.experiments import table1_network
+from xdnn_core.experiments.provenance import (
+    Provenance,
+    add_out_argument,
+    provenance,
+    read_result,
+    report,
+)
 from xdnn_core.io import RESULTS
+from xdnn_core.progress import Progress, on_bar
 
 STORED: Final = {
     without: RESULTS / f"table1{'-without-biases' if without else ''}.parquet"
@@ -80,23 +88,14 @@ class Table1:
 def run_table1(
     trials: int = TRIALS,
     seed: int = 0,
-    show_progress: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     known: MutableMapping[tuple[str, str], Cell] | None = None,
     without_biases: bool = False,
 ) -> Table1:
     """Try every cell."""
-    with tqdm(desc="table1", unit="trial", disable=not show_progress) as bar:
-
-        def tell(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-            if progress is not None:
-                progress(done, of)
-
-        cells = try_axioms(
-            trials=trials, seed=seed, progress=tell, known=known, without_biases=without_biases
-        )
+    cells = try_axioms(
+        trials=trials, seed=seed, progress=progress, known=known, without_biases=without_biases
+    )
     made = provenance("random networks", 0, torch.device("cpu"))
     # The same whoever asks: a page has no command line.
     command = f"python -m xdnn_core table1 --trials {trials} --seed {seed}"
@@ -104,14 +103,8 @@ def run_table1(
     return Table1(tuple(cells), seed, without_biases, provenance=replace(made, command=command))
 
 
-def save_table1(path: Path, table: Table1) -> None:
-    """Write the table, one row a cell."""
-    rows = pd.DataFrame([asdict(cell) for cell in table.cells])
-    save_result(path, rows, table, "table1")
-
-
 def load_table1(path: Path = STORED[False]) -> Table1:
-    """Read what `save_table1` wrote."""
+    """Read a stored table."""
     return read_result(path, "table1", Table1)[1]
 
 
@@ -143,10 +136,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--without-biases", action="store_true", help="all methods on networks without biases"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("out/table1.parquet"),
-        help="result, with a .json beside it (default: out/table1.parquet)",
-    )  # fmt: skip
+    add_out_argument(parser, "table1")
     one = parser.add_argument_group("one network and one photograph in place of random networks")
     one.add_argument("--network", help="name of a network, see `models`")
     one.add_argument("--image", help="JPEG, PNG or WebP, or a key of the gallery (default: camera)")
@@ -164,13 +154,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core table1``; returns the exit status."""
     if args.network:
-        from xdnn_core.experiments import table1_network  # here, since it loads networks
-
         return table1_network.main(args)
-    table = run_table1(
-        args.trials, args.seed, show_progress=True, without_biases=args.without_biases
-    )
-    save_table1(args.out, table)
-    print(describe(table))
-    print(f"\nWritten to {args.out}")
-    return 0
+    with tqdm(desc="table1", unit="trial") as bar:
+        table = run_table1(args.trials, args.seed, on_bar(bar), without_biases=args.without_biases)
+    rows = pd.DataFrame(map(asdict, table.cells))
+    return report(args.out, rows, table, "table1", describe(table))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,9 @@ from xdnn_core.axioms.network import NetworkSettings, method_title
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.uploads import read_photo_file
 from xdnn_core.experiments.comparison import named_target
-from xdnn_core.experiments.provenance import Provenance, provenance, save_result
+from xdnn_core.experiments.provenance import Provenance, provenance, report
 from xdnn_core.models.zoo import PretrainedModel, load_model
+from xdnn_core.progress import Progress, on_bar
 from xdnn_core.text import percent
 
 REFERENCES: Final = 8  # photographs of the gallery, for Expected Gradients
@@ -62,7 +63,7 @@ def run_network_table1(
     photo: str,
     target: int,
     settings: NetworkSettings,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     known: MutableMapping[tuple[str, str], Cell] | None = None,
 ) -> NetworkTable1:
     """Try the axioms on a network and a photograph.
@@ -110,26 +111,17 @@ def describe(table: NetworkTable1) -> str:
 def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core table1 --network NAME``; returns the exit status."""
     model = load_model(args.network, device=args.device)
-    image, photo = _photo(args.image or "camera")
+    image, photo = _open_photo(args.image or "camera")
     target = named_target(args.target, model, model.preprocess(image)[None])
     settings = NetworkSettings(steps=args.steps, samples=args.samples, seed=args.seed)
     with tqdm(desc="table1", unit="gradient") as bar:
-
-        def tell(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
-        table = run_network_table1(model, image, photo, target, settings, tell)
-    rows = pd.DataFrame([asdict(cell) for cell in table.cells])
-    save_result(args.out, rows, table, "table1 --network")
-    print(describe(table))
-    print(f"\n{table.seconds:.0f} s. Written to {args.out}")
-    return 0
+        table = run_network_table1(model, image, photo, target, settings, on_bar(bar))
+    rows = pd.DataFrame(map(asdict, table.cells))
+    text = f"{describe(table)}\n\n{table.seconds:.0f} s"
+    return report(args.out, rows, table, "table1 --network", text)
 
 
-def _photo(wanted: str) -> tuple[Image.Image, str]:
-    """The photograph a key of the gallery or a file stands for, and its name."""
-    known = {item.key: item for item in gallery()}
-    if wanted in known:
-        return known[wanted].open(), wanted
-    return read_photo_file(Path(wanted)), Path(wanted).name
+def _open_photo(name: str) -> tuple[Image.Image, str]:
+    """The photograph that a key of the gallery or a file stands for, and its name."""
+    item = {item.key: item for item in gallery()}.get(name)
+    return (read_photo_file(Path(name)), Path(name).name) if item is None else (item.open(), name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -16,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.experiments.comparison import IntegrationSettings
 from xdnn_core.figures.ledger import waterfall
-from xdnn_core.figures.panels import Fact, Panel
+from xdnn_core.figures.panels import Panel
 from xdnn_core.figures.rendering import Theme, colourise, palette_colours
-from xdnn_core.io import atomic_write
+from xdnn_core.io import ASSETS, atomic_write
 from xdnn_core.text import signed
 
 DEFAULT_INTEGRATION = IntegrationSettings()
@@ -73,7 +72,7 @@ def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: T
         pen.rectangle((left + _CELL - 121, below + 3, left + _CELL, below + 12), outline=muted)
         label = f"±{panel.limit:.2g} {panel.unit} a pixel"
         pen.text((left + _CELL, below + 18), label, muted, _font(11), anchor="ra")
-    caption = "\n".join(f"{fact.label}: {fact.value}" for fact in panel.facts)
+    caption = "\n".join(f"{label}: {fact}" for label, fact in panel.facts.items())
     pen.multiline_text((left, below), caption, muted, _font(12), spacing=4)
 
 
@@ -166,7 +165,7 @@ def ledger_panel(network: str, ledger: Ledger, theme: Theme = "light") -> Panel:
         pen.rectangle((span[0], top + 0.15 * room, span[1] + 1, top + 0.85 * room), fill)
         middle = top + room / 2
         pen.text((0, middle), f"{label[:16]} {signed(value)}", ink, font, anchor="lm")
-    facts = (Fact("Bars", "logits"), Fact("F(0)", f"{signed(at_zero)}, the mean image"))
+    facts = {"Bars": "logits", "F(0)": f"{signed(at_zero)}, the mean image"}
     return Panel("", network, "From 0 to the logit", facts, np.asarray(canvas))
 
 
@@ -183,12 +182,8 @@ def colour_bar_css(theme: Theme) -> str:
 
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib ships it: Pillow's own font has no × and no α."""
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise ImportError("figures need matplotlib's font; install the requirements again")
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
+    """DejaVu Sans: Pillow's own font has no × and no α."""
+    return ImageFont.truetype(ASSETS / "fonts" / "DejaVuSans.ttf", size)
 
 
 def _encoded(image: Image.Image) -> bytes:

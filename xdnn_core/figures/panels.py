@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -56,14 +56,6 @@ class DisplaySettings:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One number under a panel, ready to read."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True)
 class Panel:
     """One picture and what is to be said about it."""
 
@@ -71,8 +63,8 @@ class Panel:
     # network, title: names of the network and the method
     network: str
     title: str
-    facts: tuple[Fact, ...]  # numbers under the picture
-    picture: np.ndarray  # what is drawn, (H, W, 3), uint8
+    facts: Mapping[str, str]  # numbers under the picture, by their labels
+    picture: np.ndarray  # what is drawn, (H, W, 3), uint8; a signed map (H, W) until it has a scale
     # raw attribution (3, H, W), the biases' map (1, H, W), logits; None for a photograph
     values: np.ndarray | None = None
     # value at the ends of the colour bar, in `unit`; None for a photograph
@@ -86,18 +78,6 @@ class Panel:
         return f"{self.network} · {self.title}" if self.network else self.title
 
 
-@dataclass(frozen=True)
-class _Drawable:
-    """A panel before its scale is known."""
-
-    key: str
-    network: str
-    title: str
-    facts: tuple[Fact, ...]
-    values: Tensor
-    pixels: np.ndarray
-
-
 def comparison_rows(
     models: Sequence[PretrainedModel],
     comparisons: Sequence[Comparison],
@@ -108,13 +88,12 @@ def comparison_rows(
 
     `image`: what the networks see, (H, W, 3), uint8.
     """
-    drawables = [
-        _drawables(model, comparison, display)
+    maps = [
+        _compared_maps(model, comparison, display)
         for model, comparison in zip(models, comparisons, strict=True)
     ]
-    scale = shared_scale([d.pixels for row in drawables for d in row])
-    rows = [[_draw(d, scale, image, display) for d in row] for row in drawables]
-    return rows, scale
+    scale = shared_scale([one.picture for row in maps for one in row])
+    return [[_draw(one, scale, image, display) for one in row] for row in maps], scale
 
 
 def single_panels(
@@ -128,36 +107,32 @@ def single_panels(
 
     Both have one scale. A network without biases has no such map.
     """
-    drawables = [
-        _drawable(
-            model, attribution.method, attribution.values, attribution_facts(attribution),
-            float(attribution.outputs[0]), display,
-        )
-    ]  # fmt: skip
+    facts, logit = attribution_facts(attribution), float(attribution.outputs[0])
+    maps = [_map_panel(model, attribution.method, attribution.values, facts, logit, display)]
     if ledger is not None and not model.is_xdnn:
-        drawables.append(_biases(model, ledger, display))
-    scale = shared_scale([drawable.pixels for drawable in drawables])
-    return [_draw(drawable, scale, image, display) for drawable in drawables]
+        maps.append(_biases(model, ledger, display))
+    scale = shared_scale([one.picture for one in maps])
+    return [_draw(one, scale, image, display) for one in maps]
 
 
-def photo_panel(image: np.ndarray, facts: tuple[Fact, ...] = ()) -> Panel:
+def photo_panel(image: np.ndarray, facts: Mapping[str, str] | None = None) -> Panel:
     """The photograph itself as a panel, (H, W, 3)."""
-    return Panel("photograph", "", "Photograph", facts, image)
+    return Panel("photograph", "", "Photograph", facts or {}, image)
 
 
-def attribution_facts(attribution: Attribution) -> tuple[Fact, ...]:
+def attribution_facts(attribution: Attribution) -> dict[str, str]:
     """What every attribution has to say about itself."""
-    facts = [
-        Fact("Gradient calls", str(attribution.gradient_calls)),
-        Fact("Time", duration(attribution.seconds)),
-        Fact("Completeness gap", percent(float(attribution.completeness_gap[0]))),
-    ]
+    facts = {
+        "Gradient calls": str(attribution.gradient_calls),
+        "Time": duration(attribution.seconds),
+        "Completeness gap": percent(float(attribution.completeness_gap[0])),
+    }
     if attribution.estimated_error is not None:
-        facts.append(Fact("Estimated error", percent(float(attribution.estimated_error[0]))))
+        facts["Estimated error"] = percent(float(attribution.estimated_error[0]))
     if attribution.tolerance_met is not None:
         met = bool(attribution.tolerance_met[0])
-        facts.append(Fact("Tolerance", "met" if met else "not met, cap reached"))
-    return tuple(facts)
+        facts["Tolerance"] = "met" if met else "not met, cap reached"
+    return facts
 
 
 def view_settings(
@@ -183,31 +158,32 @@ def view_settings(
     }
 
 
-def _drawables(
+def _compared_maps(
     model: PretrainedModel, comparison: Comparison, display: DisplaySettings
-) -> list[_Drawable]:
-    """The maps of one network."""
+) -> list[Panel]:
+    """The maps of one network, which have no scale yet."""
     fast, integrated = comparison.fast, comparison.integrated
-    apart = Fact("Distance to IG", percent(comparison.distance))
-    shown = [
-        (fast.method, fast.values, (*attribution_facts(fast), apart)),
-        (
-            integrated.method,
-            integrated.values,
-            (*attribution_facts(integrated), Fact("Distance to IG", percent(0.0))),
-        ),
-        ("difference", comparison.difference, (*_both_costs(comparison), apart)),
+    apart = {"Distance to IG": percent(comparison.distance)}
+    both = {
+        "Gradient calls": f"{fast.gradient_calls} + {integrated.gradient_calls}",
+        "Time": duration(fast.seconds + integrated.seconds),
+    }
+    itself = attribution_facts(integrated) | {"Distance to IG": percent(0.0)}
+    maps = [
+        _map_panel(model, method, values, facts, comparison.target_logit, display)
+        for method, values, facts in (
+            (fast.method, fast.values, attribution_facts(fast) | apart),
+            (integrated.method, integrated.values, itself),
+            ("difference", comparison.difference, both | apart),
+        )
     ]
-    drawables = [_drawable(model, *one, comparison.target_logit, display) for one in shown]
-    if not model.is_xdnn:
-        drawables.append(_biases(model, comparison.ledger, display))
-    return drawables
+    return maps if model.is_xdnn else [*maps, _biases(model, comparison.ledger, display)]
 
 
-def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) -> _Drawable:
+def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) -> Panel:
     """The map of all biases that have a place in the image."""
     size = model.preprocessing.size
-    cells = ledger.biases_map((size, size))
+    cells, logit = ledger.biases_map((size, size)), float(ledger.outputs[0])
     parts = {
         "Sum of the map": cells.sum(),
         "Layers without a map": ledger.biases[0] - cells.sum(),
@@ -217,56 +193,38 @@ def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) ->
     }
     if bool(ledger.is_explained[0]):
         del parts["Unexplained"]
-    facts = [Fact(label, signed(float(part))) for label, part in parts.items()]
-    return _drawable(
-        model, "biases", cells[:, None], tuple(facts), float(ledger.outputs[0]), display
-    )
+    facts = {label: signed(float(part)) for label, part in parts.items()}
+    return _map_panel(model, "biases", cells[:, None], facts, logit, display)
 
 
-def _both_costs(comparison: Comparison) -> tuple[Fact, ...]:
-    """What a difference cost: both attributions."""
-    fast, integrated = comparison.fast, comparison.integrated
-    return (
-        Fact("Gradient calls", f"{fast.gradient_calls} + {integrated.gradient_calls}"),
-        Fact("Time", duration(fast.seconds + integrated.seconds)),
-    )
-
-
-def _drawable(
-    model: PretrainedModel,
-    method: str,
-    values: Tensor,
-    facts: tuple[Fact, ...],
-    target_logit: float,
-    display: DisplaySettings,
-) -> _Drawable:
+def _map_panel(
+    model: PretrainedModel, method: str, values: Tensor, facts: Mapping[str, str],
+    target_logit: float, display: DisplaySettings,
+) -> Panel:  # fmt: skip
+    """A map that has no scale yet; `values`: (1, C, H, W)."""
     pixels = display_map(values, target_logit, display.relative)
-    if display.blur:
-        pixels = light_blur(pixels)
-    title = METHOD_TITLES.get(method, method.capitalize())
-    return _Drawable(f"{model.name}.{method}", network_name(model), title, facts, values, pixels)
-
-
-def _draw(drawable: _Drawable, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
-    near_zero = is_near_zero(drawable.pixels, scale.limit)
-    own = shared_scale([drawable.pixels]).limit
-    # A map of rounding errors must not be stretched to look like something.
-    limit = scale.limit if display.shared or near_zero else own
-    if display.on_image:
-        picture = overlay(drawable.pixels, limit, image, display.theme)
-    else:
-        picture = colourise(drawable.pixels, limit, display.theme)
     return Panel(
-        key=drawable.key,
-        network=drawable.network,
-        title=drawable.title,
-        facts=drawable.facts,
-        picture=picture,
-        values=drawable.values[0].cpu().numpy(),
-        limit=limit,
+        key=f"{model.name}.{method}",
+        network=network_name(model),
+        title=METHOD_TITLES.get(method, method.capitalize()),
+        facts=facts,
+        picture=light_blur(pixels) if display.blur else pixels,
+        values=values[0].cpu().numpy(),
         unit=display.unit,
-        near_zero=near_zero,
     )
+
+
+def _draw(panel: Panel, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
+    """Draw a map on the scale of all, or on its own."""
+    pixels = panel.picture
+    near_zero = is_near_zero(pixels, scale.limit)
+    # A map of rounding errors must not be stretched to look like something.
+    limit = scale.limit if display.shared or near_zero else shared_scale([pixels]).limit
+    if display.on_image:
+        picture = overlay(pixels, limit, image, display.theme)
+    else:
+        picture = colourise(pixels, limit, display.theme)
+    return replace(panel, picture=picture, limit=limit, near_zero=near_zero)
 
 
 def display_map(values: Tensor, target_logit: float, relative: bool) -> np.ndarray:

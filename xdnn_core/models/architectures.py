@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from torch import Tensor
 
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
-from xdnn_core.models.fixup_resnet import FixupResNet50, FixupResNet50Config
-from xdnn_core.models.vgg import VGG16, VGG16Config
+from xdnn_core.models.fixup_resnet import FixupResNet50
+from xdnn_core.models.networks import VGG16, AlexNet, NetworkConfig
 
 Network = AlexNet | VGG16 | FixupResNet50
 Shapes = Mapping[str, tuple[int, ...]]
@@ -25,32 +24,23 @@ class Architecture:
     mark: str | None  # a parameter that no other architecture has
     # The fully connected weights that the sizes are read from, the classifier last.
     matrices: tuple[str, ...]
-    # From the shapes of those matrices and whether there are biases.
-    build: Callable[[list[tuple[int, ...]], bool], Network]
+    network: Callable[[NetworkConfig], Network]
 
-
-def _alexnet(shapes: list[tuple[int, ...]], biases: bool) -> AlexNet:
-    return AlexNet(AlexNetConfig(classes=shapes[1][0], head=shapes[0][0], biases=biases))
-
-
-def _vgg16(shapes: list[tuple[int, ...]], biases: bool) -> VGG16:
-    return VGG16(VGG16Config(classes=shapes[1][0], head=shapes[0][0], biases=biases))
-
-
-def _fixup_resnet50(shapes: list[tuple[int, ...]], biases: bool) -> FixupResNet50:
-    return FixupResNet50(FixupResNet50Config(classes=shapes[0][0], biases=biases))
+    def build(self, shapes: Sequence[tuple[int, ...]], biases: bool) -> Network:
+        """Make the network whose `matrices` have these shapes, the first one the head's."""
+        return self.network(NetworkConfig(shapes[-1][0], shapes[0][0], biases))
 
 
 _KINDS: Final[dict[type[Any], Architecture]] = {
     VGG16: Architecture(
         "vgg16", "VGG16", "features.28.weight", ("classifier.0.weight", "classifier.6.weight"),
-        _vgg16,
+        VGG16,
     ),
     FixupResNet50: Architecture(
-        "fixup_resnet50", "ResNet-50", "layer1.0.conv1.weight", ("fc.weight",), _fixup_resnet50
+        "fixup_resnet50", "ResNet-50", "layer1.0.conv1.weight", ("fc.weight",), FixupResNet50
     ),
     AlexNet: Architecture(
-        "alexnet", "AlexNet", None, ("classifier.1.weight", "classifier.6.weight"), _alexnet
+        "alexnet", "AlexNet", None, ("classifier.1.weight", "classifier.6.weight"), AlexNet
     ),
 }  # fmt: skip
 

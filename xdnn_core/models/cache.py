@@ -13,7 +13,6 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from safetensors.torch import save as to_safetensors
 
@@ -35,19 +34,22 @@ from xdnn_core.models.states import (
     read_state,
 )
 
-_CHUNK_BYTES: Final = 2**20
-
 
 @dataclass(frozen=True)
-class RemoteWeights:
+class RemoteModel:
     """A checkpoint on somebody's server."""
 
     name: str  # name of the model, and of its files in the cache
+    title: str  # for people
+    architecture: str  # what its network must be, see `architectures`
+    biases: bool  # whether its network must have biases
     base: str  # address of the folder; ``XDNN_MODELS_URL`` overrules it
     file: str  # name of the file there
-    biases: bool  # whether its network must have biases
+    top1: float | None  # published accuracy, per cent
+    top5: float
+    download_bytes: int
+    source: str
     sha256: str | None = None  # of the file as published, None where nothing is published
-    architecture: str = "alexnet"  # what its network must be, see `architectures`
 
     @property
     def url(self) -> str:
@@ -61,7 +63,7 @@ def cached_file(name: str) -> Path | None:
     return weights if weights.is_file() and _record_file(weights).is_file() else None
 
 
-def load_remote(remote: RemoteWeights, progress: Progress | None = None) -> Network:
+def load_remote(remote: RemoteModel, progress: Progress | None = None) -> Network:
     """Load a model from the cache, downloading it first where it is not there."""
     weights = _weights_file(remote.name)
     if cached_file(remote.name) is None:
@@ -81,16 +83,18 @@ def _record_file(weights: Path) -> Path:
     return weights.with_suffix(".json")
 
 
-def _install(remote: RemoteWeights, part: Path, weights: Path) -> None:
+def _install(remote: RemoteModel, part: Path, weights: Path) -> None:
     """Turn a complete download into safetensors with a record beside it."""
     try:
-        if remote.sha256 is not None and _sha256_of(part) != remote.sha256:
+        with part.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if remote.sha256 not in (None, sha256):
             raise CheckpointError("its SHA-256 is not the published one", "")
         network = network_from_state(read_state(read_bytes(part)))
-        found = (architecture_of(network).name, network.config.biases)
-        if found != (remote.architecture, remote.biases):
-            wanted = "with" if remote.biases else "without"
-            raise CheckpointError(f"it is no {remote.architecture} {wanted} biases", "")
+        kind = (architecture_of(network).name, network.config.biases)
+        if kind != (remote.architecture, remote.biases):
+            with_or_without = "with" if remote.biases else "without"
+            raise CheckpointError(f"it is no {remote.architecture} {with_or_without} biases", "")
     except CheckpointError as error:
         discard(part)
         raise DownloadError(
@@ -117,7 +121,7 @@ def _install(remote: RemoteWeights, part: Path, weights: Path) -> None:
     discard(part)
 
 
-def _read_checked(remote: RemoteWeights, weights: Path) -> Network:
+def _read_checked(remote: RemoteModel, weights: Path) -> Network:
     """Load cached weights, provided they are what was downloaded."""
     try:
         data = weights.read_bytes()
@@ -130,17 +134,8 @@ def _read_checked(remote: RemoteWeights, weights: Path) -> Network:
     return network_from_state(read_state(data))
 
 
-def _changed(remote: RemoteWeights, weights: Path) -> DownloadError:
+def _changed(remote: RemoteModel, weights: Path) -> DownloadError:
     return DownloadError(
         f"{weights} is not what was downloaded (its SHA-256 is not the recorded one); delete it "
         f"and load {remote.name} again to download it anew."
     )
-
-
-def _sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -7,7 +7,7 @@ from typing import Final
 
 from xdnn_core import io
 from xdnn_core.errors import UserError
-from xdnn_core.models.cache import RemoteWeights, cached_file
+from xdnn_core.models.cache import RemoteModel, cached_file
 from xdnn_core.models.checkpoints import describe_file, recipe_in_words
 
 _PAPER: Final = (
@@ -59,18 +59,6 @@ class ModelCard:
     recipe: str = ""
 
 
-@dataclass(frozen=True)
-class RemoteModel:
-    """A catalogue entry that is downloaded."""
-
-    weights: RemoteWeights
-    title: str
-    top1: float | None
-    top5: float
-    download_bytes: int
-    source: str
-
-
 # Embedded: name, title and bytes to show before the file is there (2 bytes a weight).
 EMBEDDED: Final = (
     ("alexnet-caltech101", "AlexNet, Caltech-101", False),
@@ -84,14 +72,11 @@ def _of_the_paper(
     architecture: str, title: str, biases: bool, top5: float, download_bytes: int
 ) -> RemoteModel:
     """One of the six checkpoints on the authors' server."""
-    stem = architecture if biases else f"x{architecture}"
-    weights = RemoteWeights(
-        f"{stem}-imagenet", _PAPER, f"{stem}_model_best.pth.tar", biases, None, architecture
-    )
-    name = title if biases else f"X-{title}"
+    stem, name = (architecture, title) if biases else (f"x{architecture}", f"X-{title}")
     return RemoteModel(
-        weights, f"{name}, ImageNet", None, top5, download_bytes, "Hesse et al. 2021"
-    )
+        f"{stem}-imagenet", f"{name}, ImageNet", architecture, biases, _PAPER,
+        f"{stem}_model_best.pth.tar", None, top5, download_bytes, "Hesse et al. 2021",
+    )  # fmt: skip
 
 
 # Accuracies: Hesse et al. 2021, Table 2; torchvision's documentation of its AlexNet. Sizes with
@@ -104,20 +89,12 @@ REMOTE: Final = (
     _of_the_paper("fixup_resnet50", "ResNet-50", True, 92.56, 204_000_000),
     _of_the_paper("fixup_resnet50", "ResNet-50", False, 91.12, 204_000_000),
     RemoteModel(
-        RemoteWeights(
-            "alexnet-torchvision",
-            "https://download.pytorch.org/models",
-            "alexnet-owt-7be5be79.pth",
-            biases=True,
-            sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-        ),
-        "AlexNet, ImageNet (torchvision)",
-        56.522,
-        79.066,
-        244_400_000,
-        "torchvision",
+        "alexnet-torchvision", "AlexNet, ImageNet (torchvision)", "alexnet", True,
+        "https://download.pytorch.org/models", "alexnet-owt-7be5be79.pth", 56.522, 79.066,
+        244_400_000, "torchvision",
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
     ),
-)
+)  # fmt: skip
 IMAGENET_CLASSES: Final = 1000
 
 
@@ -140,41 +117,31 @@ def available_models() -> list[ModelCard]:
 def _embedded_card(name: str, title: str, is_xdnn: bool) -> ModelCard:
     """Card of an embedded model, from its header where the file is there."""
     path = io.WEIGHTS / f"{name}.safetensors"
-    found = describe_file(path)
+    source, header = "trained for this app", describe_file(path)
+    if header is None:
+        return ModelCard(
+            name, title, None, None, _EMBEDDED_CLASSES, _EMBEDDED_BYTES, source, is_xdnn, False
+        )
     return ModelCard(
-        name=name,
-        title=found.title if found else title,
-        top1=found.top1 if found else None,
-        top5=found.top5 if found else None,
-        classes=len(found.classes) if found else _EMBEDDED_CLASSES,
-        size_bytes=path.stat().st_size if found else _EMBEDDED_BYTES,
-        source="trained for this app",
-        is_xdnn=is_xdnn,
-        installed=found is not None,
-        recipe=recipe_in_words(found.recipe) if found else "",
-    )
+        name, header.title, header.top1, header.top5, len(header.classes), path.stat().st_size,
+        source, is_xdnn, True, recipe_in_words(header.recipe),
+    )  # fmt: skip
 
 
 def _remote_card(remote: RemoteModel) -> ModelCard:
     """Card of a downloadable model."""
-    file = cached_file(remote.weights.name)
+    file = cached_file(remote.name)
+    size = file.stat().st_size if file else remote.download_bytes
     return ModelCard(
-        name=remote.weights.name,
-        title=remote.title,
-        top1=remote.top1,
-        top5=remote.top5,
-        classes=IMAGENET_CLASSES,
-        size_bytes=file.stat().st_size if file else remote.download_bytes,
-        source=remote.source,
-        is_xdnn=not remote.weights.biases,
-        installed=file is not None,
-    )
+        remote.name, remote.title, remote.top1, remote.top5, IMAGENET_CLASSES, size,
+        remote.source, not remote.biases, file is not None,
+    )  # fmt: skip
 
 
 def find_remote(name: str) -> RemoteModel:
     """The catalogue entry of a downloadable model."""
     for remote in REMOTE:
-        if remote.weights.name == name:
+        if remote.name == name:
             return remote
     names = ", ".join(card.name for card in available_models())
     raise UserError(f"There is no model {name!r}; choose one of {names}.")

@@ -13,8 +13,8 @@ from safetensors.torch import save as to_safetensors
 from xdnn_core.data.preprocessing import FITS, Fit, Preprocessing
 from xdnn_core.errors import UserError
 from xdnn_core.io import atomic_write
-from xdnn_core.models.alexnet import AlexNet
 from xdnn_core.models.architectures import Network, architecture_of
+from xdnn_core.models.networks import AlexNet
 from xdnn_core.models.states import (
     CheckpointError,
     network_from_state,

@@ -9,22 +9,15 @@ Parameter names are those of the published code.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from xdnn_core.models.networks import NetworkConfig
+
 _BLOCKS = (3, 4, 6, 3)  # of each stage: ResNet-50
 _EXPANSION = 4
 _LAYERS_A_BLOCK = 3  # the m of L^(-1/(2m-2))
-
-
-@dataclass(frozen=True)
-class FixupResNet50Config:
-    """Shape of a Fixup ResNet-50."""
-
-    classes: int = 1000  # number of logits
-    biases: bool = True  # False makes it an X-ResNet-50, without scalar biases and multipliers
 
 
 class FixupBottleneck(nn.Module):
@@ -64,7 +57,7 @@ class FixupBottleneck(nn.Module):
 class FixupResNet50(nn.Module):
     """Fixup ResNet-50 on inputs (B, 3, H, W), logits (B, classes)."""
 
-    def __init__(self, config: FixupResNet50Config) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)

@@ -23,12 +23,11 @@ from xdnn_core.device import default_device, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.inspection import remove_biases
 from xdnn_core.models.architectures import Network
-from xdnn_core.models.cache import load_remote
+from xdnn_core.models.cache import RemoteModel, load_remote
 from xdnn_core.models.catalogue import (
     EMBEDDED,
     IMAGENET_CLASSES,
     ModelCard,
-    RemoteModel,
     available_models,
     find_remote,
 )
@@ -207,19 +206,14 @@ def load_model_file(
         )
     named = description.classes if description else tuple(str(i) for i in range(logits))
     file = "uploaded" if isinstance(source, bytes) else Path(source).stem
-    card = ModelCard(
-        name=file,
-        title=description.title if description else file,
-        top1=description.top1 if description else None,
-        top5=description.top5 if description else None,
-        classes=logits,
-        size_bytes=len(data),
-        source="your own",
-        is_xdnn=not network.config.biases,
-        installed=True,
-        recipe=recipe_in_words(description.recipe) if description else "",
-    )
-    preprocessing = description.preprocessing if description else _IMAGENET
+    is_xdnn, preprocessing = not network.config.biases, _IMAGENET
+    card = ModelCard(file, file, None, None, logits, len(data), "your own", is_xdnn, installed=True)
+    if description is not None:
+        preprocessing = description.preprocessing
+        card = replace(
+            card, title=description.title, top1=description.top1, top5=description.top5,
+            recipe=recipe_in_words(description.recipe),
+        )  # fmt: skip
     names = list(named if classes is None else classes)
     return PretrainedModel(network.to(place, dtype), names, preprocessing, card)
 
@@ -228,21 +222,15 @@ def _stripped(model: PretrainedModel) -> PretrainedModel:
     """The same model without biases; what was measured for it with them no longer holds."""
     network = cast(Network, remove_biases(model.network))
     network.config = replace(network.config, biases=False)
-    card = replace(
-        model.card,
-        name=model.name + WITHOUT_BIASES,
-        title=f"{model.title}, its biases removed",
-        top1=None,
-        top5=None,
-        is_xdnn=True,
-    )
+    name, title = model.name + WITHOUT_BIASES, f"{model.title}, its biases removed"
+    card = replace(model.card, name=name, title=title, top1=None, top5=None, is_xdnn=True)
     return replace(model, network=network, card=card)
 
 
 def _load_remote(remote: RemoteModel, progress: Progress | None) -> Network:
     """Load, and where there is no network say what works without one."""
     try:
-        return load_remote(remote.weights, progress)
+        return load_remote(remote, progress)
     except NoConnectionError as error:
         pair = " and ".join(entry[0] for entry in EMBEDDED)
         raise NoConnectionError(
@@ -254,9 +242,7 @@ def _imagenet_classes(logits: int) -> list[str]:
     """ImageNet's class names, or numbers for a network with another number of classes."""
     if logits != IMAGENET_CLASSES:
         return [str(i) for i in range(logits)]
-    from xdnn_core.models.torchvision_import import (
-        torchvision,  # here, since it takes seconds to import
-    )
+    from xdnn_core.models.torchvision_import import torchvision  # it takes seconds
 
     return list(torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
 

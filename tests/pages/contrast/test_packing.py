@@ -67,11 +67,11 @@ def test_a_sweep_is_packed_relative_to_the_logit(
 ) -> None:
     for network in (x_net, conv_net):
         sweep = ray_sweep(network, images[:1], 1, cells=20)
-        maps = pack_sweep(sweep)
-        assert (maps.fast is maps.integrated) == (network is x_net)
+        fast, integrated = pack_sweep(sweep)
+        assert (fast is integrated) == (network is x_net)
         expected = light_blur(100 / abs(sweep.output_at_one) * sweep.integrated[-1].numpy())
         step = np.abs(expected).max() / 127
-        np.testing.assert_allclose(maps.integrated.values(len(STOPS) - 1), expected, atol=step)
+        np.testing.assert_allclose(integrated.values(len(STOPS) - 1), expected, atol=step)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -90,7 +90,7 @@ def test_only_what_lies_in_the_operators_folder_is_offered(tmp_path: Path) -> No
 
 
 def test_published_figures_have_the_shape_of_ours() -> None:
-    assert [pair.title for pair in TABLE2] == ["AlexNet", "VGG16", "ResNet-50"]
+    assert [title for title, _, _ in TABLE2][::2] == ["AlexNet", "VGG16", "ResNet-50"]
     for methods in TABLE3.values():
         assert set(methods) <= set(QUALITY_METHODS)
         assert all(len(values) == len(TABLE3_METRICS) for values in methods.values())

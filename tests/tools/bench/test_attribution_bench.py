@@ -16,7 +16,7 @@ from tools.bench.report import Row
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
-from xdnn_core.models.alexnet import AlexNet, AlexNetConfig
+from xdnn_core.models.networks import AlexNet, NetworkConfig
 from xdnn_core.models.zoo import ModelCard, PretrainedModel
 
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def model() -> PretrainedModel:
-    network = AlexNet(AlexNetConfig(classes=4, head=8, biases=False)).eval()
+    network = AlexNet(NetworkConfig(classes=4, head=8, biases=False)).eval()
     card = ModelCard(
         name="made", title="Made", top1=None, top5=None, classes=4, size_bytes=0,
         source="a test", is_xdnn=True, installed=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,32 +27,22 @@ _MAX_FILE_BYTES: Final = 200 * 1024**2
 _SUBSET_FILES: Final = ("NHANESI_subset_X.csv", "NHANESI_subset_y.csv")
 
 
-@dataclass(frozen=True)
-class RemoteMatrix:
-    """Where the paper's matrix is and what its files must be."""
-
-    # Address of the folder; ``XDNN_NHANES_URL`` overrules it.
-    base: str = "https://raw.githubusercontent.com/visinf/fast-axiomatic-attribution/main/sparsity"
-    blobs: dict[str, str] = field(
-        default_factory=lambda: {
-            "X_sparsity.csv": "5dd8543ad05a7b0d39173bc1080b6e6f6d76efa3",
-            "y_sparsity.npy": "72c6a157dfac634c1168012cbeb986e579842c8b",
-        }
-    )
-
-    def url(self, name: str) -> str:
-        """Where a file is fetched from."""
-        return f"{(os.environ.get('XDNN_NHANES_URL') or self.base).rstrip('/')}/{name}"
+# Folder of the paper's matrix; ``XDNN_NHANES_URL`` overrules it.
+BASE: Final = "https://raw.githubusercontent.com/visinf/fast-axiomatic-attribution/main/sparsity"
+# The hash that git has of each of its files.
+BLOBS: Final = {
+    "X_sparsity.csv": "5dd8543ad05a7b0d39173bc1080b6e6f6d76efa3",
+    "y_sparsity.npy": "72c6a157dfac634c1168012cbeb986e579842c8b",
+}
 
 
-def load_nhanes1(remote: RemoteMatrix | None = None, progress: Progress | None = None) -> Cohort:
+def load_nhanes1(progress: Progress | None = None) -> Cohort:
     """Open the paper's NHANES I matrix, downloading it first where it is not in the cache.
 
     Source: Erion et al. 2021, Section 4.3; files of Hesse et al. 2021.
     """
-    remote = remote or RemoteMatrix()
-    table = pd.read_csv(io.BytesIO(_fetch(remote, "X_sparsity.csv", progress)), index_col=0)
-    outcome = np.load(io.BytesIO(_fetch(remote, "y_sparsity.npy", progress)), allow_pickle=False)
+    table = pd.read_csv(io.BytesIO(_fetch("X_sparsity.csv", progress)), index_col=0)
+    outcome = np.load(io.BytesIO(_fetch("y_sparsity.npy", progress)), allow_pickle=False)
     labels = outcome.reshape(-1).astype(np.float64)
     if len(table) != len(labels):
         raise DownloadError(
@@ -79,10 +68,9 @@ def load_nhanes1(remote: RemoteMatrix | None = None, progress: Progress | None =
     )
 
 
-def nhanes1_is_cached(remote: RemoteMatrix | None = None) -> bool:
+def nhanes1_is_cached() -> bool:
     """Whether `load_nhanes1` would need no network."""
-    blobs = (remote or RemoteMatrix()).blobs
-    return all((_folder() / name).is_file() for name in blobs)
+    return all((_folder() / name).is_file() for name in BLOBS)
 
 
 def _folder() -> Path:
@@ -94,23 +82,24 @@ def git_blob_hash(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _fetch(remote: RemoteMatrix, name: str, progress: Progress | None) -> bytes:
+def _fetch(name: str, progress: Progress | None) -> bytes:
     """Content of a published file, from the cache or the network, checked either way."""
-    file, wanted = _folder() / name, remote.blobs[name]
+    folder = os.environ.get("XDNN_NHANES_URL") or BASE
+    file, url = _folder() / name, f"{folder.rstrip('/')}/{name}"
     if file.is_file():
         data = file.read_bytes()
-        if git_blob_hash(data) == wanted:
+        if git_blob_hash(data) == BLOBS[name]:
             return data
         file.unlink()  # not what was downloaded: fetch it anew
     part = file.with_name(name + ".part")
     with one_at_a_time(part, progress):
         if not file.is_file():
-            download(remote.url(name), part, progress, limit=_MAX_FILE_BYTES)
-            if git_blob_hash(part.read_bytes()) != wanted:
+            download(url, part, progress, limit=_MAX_FILE_BYTES)
+            if git_blob_hash(part.read_bytes()) != BLOBS[name]:
                 discard(part)
                 raise DownloadError(
-                    f"{remote.url(name)} is not the published file (its git hash differs); it "
-                    "was deleted, try again later."
+                    f"{url} is not the published file (its git hash differs); it was deleted, "
+                    "try again later."
                 )
             part.rename(file)
             discard(part)

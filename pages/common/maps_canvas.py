@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from pages.common.maps_view import KEY, MapsView
 from pages.common.theme import Theme
-from xdnn_core.figures.rendering import BLUR_SIGMA, SCALE_PERCENTILE, palette_rgb
+from xdnn_core.figures.rendering import palette_rgb
 
 _FOLDER = Path(__file__).parent / "maps"
 _CSS = (_FOLDER / "canvas.css").read_text()
@@ -35,25 +36,6 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 }
 """
 _canvas = st.components.v2.component("xdnn_maps", html=_HTML, css=_CSS, js=_SCRIPT + _MOUNT)
-
-
-@dataclass(frozen=True)
-class MapsView:
-    """What the controls of the canvas are set to."""
-
-    tool: str = "look"  # or "rectangle", "brush"
-    mode: str = "heatmap"  # or "overlay", "positive", "negative"
-    unit: str = "relative"  # to the logit; or "raw", logits
-    scale: str = "shared"  # or "own", every map its own
-    blur: float = BLUR_SIGMA  # σ, pixels
-    clip: float = SCALE_PERCENTILE  # percentile of |values| at the ends of the scale
-    opacity: float = 100  # of an overlay, per cent
-    mix: float = 0  # 0 the first class, 50 its difference to the second, 100 minus the second
-    top: float = 100  # per cent of the pixels, the most important first
-    keep: bool = True  # those pixels; False removes them
-    order: str = ""  # key of the panel that ranks the pixels
-    brush: int = 8  # radius, pixels
-    rectangle: tuple[int, int, int, int] | None = None  # the region: x, y, width, height, pixels
 
 
 @dataclass(frozen=True)
@@ -139,6 +121,32 @@ def maps_message(scene: MapsScene, view: MapsView, theme: Theme | None) -> bytes
         "curves": scene.curves,
     }
     return block.after(header)
+
+
+def question() -> Mapping[str, Any] | None:
+    """What the canvas has just asked, to be computed before it is drawn."""
+    asked: Mapping[str, Any] | None = st.session_state.get(KEY, {}).get("ask")
+    return asked
+
+
+def region_of(runs: object, size: tuple[int, int]) -> np.ndarray:
+    """The region that a question names, (H, W), bool."""
+    height, width = size
+    mask = np.zeros(height * width, dtype=bool)
+    numbers = runs if isinstance(runs, list) else []
+    for start, length in zip(numbers[::2], numbers[1::2], strict=False):
+        mask[max(0, int(start)) : max(0, int(start) + int(length))] = True
+    return mask.reshape(size)
+
+
+def draw_canvas(scene: MapsScene, view: MapsView, theme: Theme) -> None:
+    """Draw the canvas; what it reports is read in the next run by `current_view`, `question`."""
+    _canvas(
+        key=KEY,
+        data=maps_message(scene, view, theme),
+        on_view_change=lambda: None,
+        on_ask_change=lambda: None,
+    )
 
 
 _PAGE_CSS = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import streamlit as st
 from pages.common.cache import results
 from pages.common.jobs import CHUNK, Job, Part, request
 from pages.common.progress import Progress
+from pages.common.terms import explain
 from pages.common.view import View
 from xdnn_core.experiments.comparison import (
     COARSE_STEPS,
@@ -20,6 +21,7 @@ from xdnn_core.experiments.comparison import (
     fast_method,
     named_baseline,
 )
+from xdnn_core.figures.panels import METHOD_TITLES, network_name
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import compact
 
@@ -106,12 +108,22 @@ def _captum_check(
     return Job(settings, (Part(key, compute, points * _CAPTUM_WEIGHT),))
 
 
-def draw_check(check: Job, key: str) -> None:
+def draw_checks(models: Sequence[PretrainedModel], checks: Mapping[tuple[str, str], Job]) -> None:
+    """Draw a check of each attribution, in one row."""
+    names = {model.name: network_name(model) for model in models}
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.caption("Checked against Captum in float64:", width="content")
+        for (name, method), check in checks.items():
+            draw_check(check, f"{names[name]} · {METHOD_TITLES[method]}", f"check_{name}.{method}")
+        explain("captum", label="What is this?", key="explain_captum")
+
+
+def draw_check(check: Job, title: str, key: str) -> None:
     """Draw the badge of a check that was made, or the button, of that key, that asks for it."""
     agreements: list[Agreement] | None = check.cached()
     if agreements is None:
         st.button(
-            "Check with Captum",
+            f"Check {title}",
             key=key,
             icon=":material/fact_check:",
             type="tertiary",
@@ -120,7 +132,7 @@ def draw_check(check: Job, key: str) -> None:
         )
         return
     agreement = agreements[0]
-    text = f"{'agrees with' if agreement.agrees else 'differs from'} Captum"
+    text = f"{title} {'agrees with' if agreement.agrees else 'differs from'} Captum"
     if agreement.agrees_but_for_ties:
         text += " but for ties"
     st.badge(

@@ -1,0 +1,121 @@
+"""What the map canvas's controls are set to, in the session and in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import streamlit as st
+
+from pages.common.address import is_between, read
+from xdnn_core.figures.rendering import BLUR_SIGMA, SCALE_PERCENTILE
+
+KEY = "maps"  # of the canvas, in the session
+
+
+@dataclass(frozen=True)
+class MapsView:
+    """What the controls of the canvas are set to."""
+
+    tool: str = "look"  # or "rectangle", "brush"
+    mode: str = "heatmap"  # or "overlay", "positive", "negative"
+    unit: str = "relative"  # to the logit; or "raw", logits
+    scale: str = "shared"  # or "own", every map its own
+    blur: float = BLUR_SIGMA  # σ, pixels
+    clip: float = SCALE_PERCENTILE  # percentile of |values| at the ends of the scale
+    opacity: float = 100  # of an overlay, per cent
+    mix: float = 0  # 0 the first class, 50 its difference to the second, 100 minus the second
+    top: float = 100  # per cent of the pixels, the most important first
+    keep: bool = True  # those pixels; False removes them
+    order: str = ""  # key of the panel that ranks the pixels
+    brush: int = 8  # radius, pixels
+    rectangle: tuple[int, int, int, int] | None = None  # the region: x, y, width, height, pixels
+
+
+# Of the address: parameter, field, what the text may be and how it is read and written.
+_MODES = ("heatmap", "overlay", "positive", "negative")
+_UNITS = {"relative to logit": "relative", "raw": "raw"}
+_SCALES = {"shared": "shared", "per panel": "own"}
+_BLURS = {"true": BLUR_SIGMA, "false": 0.0}  # of links made when blur was on or off
+
+
+def view_of_address(orders: Sequence[str], size: tuple[int, int]) -> MapsView:
+    """The view the link names; what it does not name rightly is the default."""
+    view = MapsView(order=orders[0] if orders else "")
+    chosen: dict[str, Any] = {}
+
+    def take(
+        key: str, name: str, accepts: Callable[[str], bool], kind: Callable[[str], Any]
+    ) -> None:
+        text = read(key, accepts)
+        if text is not None:
+            chosen[name] = kind(text)
+
+    def within(low: float, high: float) -> Callable[[str], bool]:
+        return lambda text: is_between(text, low, high, float)
+
+    take("picture", "mode", _MODES.__contains__, str)
+    take("values", "unit", _UNITS.__contains__, _UNITS.__getitem__)
+    take("scale", "scale", _SCALES.__contains__, _SCALES.__getitem__)
+    take(
+        "blur", "blur", lambda text: text in _BLURS or within(0, 8)(text),
+        lambda text: _BLURS[text] if text in _BLURS else float(text),
+    )  # fmt: skip
+    take("clip", "clip", within(90, 100), float)
+    take("opacity", "opacity", within(0, 100), float)
+    take("mix", "mix", within(0, 100), float)
+    take("top", "top", within(1, 100), float)
+    take("pixels", "keep", ("keep", "remove").__contains__, lambda text: text == "keep")
+    take("order", "order", list(orders).__contains__, str)
+    take("region", "rectangle", lambda text: _rectangle(text, size) is not None,
+         lambda text: _rectangle(text, size))  # fmt: skip
+    return replace(view, **chosen)
+
+
+def _rectangle(text: str, size: tuple[int, int]) -> tuple[int, ...] | None:
+    """``x,y,width,height`` inside a picture of (height, width) pixels."""
+    parts = text.split(",")
+    height, width = size
+    if len(parts) != 4 or not all(is_between(part, 0, max(size)) for part in parts):
+        return None
+    x, y, across, down = map(int, parts)
+    fits = across > 0 and down > 0 and x + across <= width and y + down <= height
+    return (x, y, across, down) if fits else None
+
+
+def _into_address(view: MapsView, default: MapsView) -> None:
+    """Write what is not the default, and nothing else."""
+    unit, scale = ({value: text for text, value in texts.items()} for texts in (_UNITS, _SCALES))
+    texts = {
+        "picture": view.mode,
+        "values": unit[view.unit],
+        "scale": scale[view.scale],
+        "pixels": "keep" if view.keep else "remove",
+        "order": view.order,
+        "region": ",".join(map(str, view.rectangle)) if view.rectangle else "",
+    } | {name: f"{getattr(view, name):g}" for name in ("blur", "clip", "opacity", "mix", "top")}
+    names = {"picture": "mode", "values": "unit", "pixels": "keep", "region": "rectangle"}
+    for key, text in texts.items():
+        name = names.get(key, key)
+        if getattr(view, name) == getattr(default, name):
+            st.query_params.pop(key, None)
+        elif st.query_params.get(key) != text:
+            st.query_params[key] = text
+
+
+def current_view(orders: Sequence[str], size: tuple[int, int]) -> MapsView:
+    """The canvas's view in this session; at first that of the address."""
+    reported = st.session_state.get(KEY, {}).get("view")
+    if reported:
+        known = {f.name: reported[f.name] for f in fields(MapsView) if f.name in reported}
+        if known.get("rectangle"):
+            known["rectangle"] = tuple(known["rectangle"])
+        st.session_state["maps_view"] = replace(MapsView(), **known)
+    elif "maps_view" not in st.session_state:
+        st.session_state["maps_view"] = view_of_address(orders, size)
+    view: MapsView = st.session_state["maps_view"]
+    if view.order not in orders:
+        view = replace(view, order=orders[0] if orders else "")
+    _into_address(view, MapsView(order=orders[0] if orders else ""))
+    return view

@@ -72,6 +72,11 @@ def _opened(key: str, problems: list[str]) -> Photo | None:
         return None
 
 
+def gallery_photo(key: str) -> Photo:
+    """A photograph of the gallery, decoded once."""
+    return _open(key)
+
+
 # A photograph of the user's folder may take 16 MB.
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _open(key: str) -> Photo:

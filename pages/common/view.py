@@ -41,7 +41,7 @@ def load_view(
 ) -> View | None:
     """Draw the choice of networks and load them; None, with a sentence in `answer`, where it fails.
 
-    `loading` shows downloads. What a photograph needs is computed once for all reruns and sessions.
+    `loading` shows downloads.
     """
     with toolbar:
         pair = choose_pair()
@@ -51,6 +51,11 @@ def load_view(
     except UserError as error:
         answer.error(for_screen(error), icon=":material/cloud_off:")
         return None
+    return view_of(models, photo)
+
+
+def view_of(models: list[PretrainedModel], photo: Photo) -> View:
+    """Prepare a photograph for a pair and predict, once for all reruns and sessions."""
     inputs, image = _once(
         ("inputs", models[0].preprocessing, photo.digest), lambda: _prepared(models[0], photo)
     )

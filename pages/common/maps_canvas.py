@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.common.maps_view import KEY, MapsView
+from pages.common.maps_view import MapsView
 from pages.common.theme import Theme
 from xdnn_core.figures.rendering import palette_rgb
 
+KEY = "maps"  # of Compare's canvas, in the session
+_ARRAYS = ("values", "stack")
 _FOLDER = Path(__file__).parent / "maps"
-_CSS = (_FOLDER / "canvas.css").read_text()
-_SCRIPT = "\n".join(
+CSS = (_FOLDER / "canvas.css").read_text()
+SCRIPT = "\n".join(
     (_FOLDER / name).read_text() for name in ("math.js", "numbers.js", "parts.js", "canvas.js")
 )
 _HTML = '<div class="maps"></div>'
@@ -35,7 +37,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   return () => root.isConnected || canvas.end();
 }
 """
-_canvas = st.components.v2.component("xdnn_maps", html=_HTML, css=_CSS, js=_SCRIPT + _MOUNT)
+_canvas = st.components.v2.component("xdnn_maps", html=_HTML, css=CSS, js=SCRIPT + _MOUNT)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class MapPanel:
     facts: tuple[str, ...] = ()  # the rest, on hover
     alt: str = ""  # what a screen reader says of it
     values: tuple[np.ndarray, ...] = ()  # (H, W) for each class, logits
+    stack: tuple[np.ndarray, Sequence[float]] | None = None  # codes (S, H, W), int8, and ranges
     minus: tuple[str, str] | None = None  # keys of the two panels it is the difference of
     logits: tuple[float, ...] = ()  # of its network, for each class
     complete: bool = False  # whether its values sum to the logit, but for F of the baseline
@@ -72,6 +75,7 @@ class MapsScene:
     fillings: Mapping[str, np.ndarray]  # by name, "blur" and "mean": what stands for lost pixels
     erased: Mapping[str, Any] | None = None  # what the networks said without the region
     curves: Mapping[str, Any] | None = None  # and along the order of the pixels
+    tools: bool = True  # regions and the order of pixels; False where maps are only to be looked at
 
 
 class Block:
@@ -96,14 +100,21 @@ class Block:
         return b"".join([len(text).to_bytes(4, "little"), text, *self._parts])
 
 
-def maps_message(scene: MapsScene, view: MapsView, theme: Theme | None) -> bytes:
-    """Pack a scene; theme None leaves the choice to the reader's browser."""
+def maps_message(
+    scene: MapsScene, view: MapsView, theme: Theme | None, more: Mapping[str, Any] | None = None
+) -> bytes:
+    """Pack a scene; theme None leaves the choice to the reader's browser.
+
+    `more` is for the script of a page that has controls of its own beside the canvas's.
+    """
     block = Block()
     panels = [
-        {f.name: getattr(panel, f.name) for f in fields(panel) if f.name != "values"}
+        {f.name: getattr(panel, f.name) for f in fields(panel) if f.name not in _ARRAYS}
         | {
             "label": panel.label,
             "maps": [block.add(values.astype(np.float32)) for values in panel.values],
+            "stack": panel.stack
+            and {"at": block.add(panel.stack[0]), "ranges": list(panel.stack[1])},
         }
         for panel in scene.panels
     ]
@@ -119,7 +130,8 @@ def maps_message(scene: MapsScene, view: MapsView, theme: Theme | None) -> bytes
         "view": asdict(view),
         "erased": scene.erased,
         "curves": scene.curves,
-    }
+        "tools": scene.tools,
+    } | dict(more or {})
     return block.after(header)
 
 
@@ -171,12 +183,12 @@ def standalone_page(
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_PAGE_CSS}{_CSS}</style></head>
+<style>{_PAGE_CSS}{CSS}</style></head>
 <body><h1>{escape(title)}</h1>{lines}
 {_HTML}
 <details><summary>Settings</summary><pre>{escape(settings)}</pre></details>
 <script type="module">
-{_SCRIPT}
+{SCRIPT}
 const text = atob("{data}");
 const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 const draw = () => mount(document.querySelector(".maps"), bytes, null);

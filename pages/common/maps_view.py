@@ -11,8 +11,6 @@ import streamlit as st
 from pages.common.address import is_between, read
 from xdnn_core.figures.rendering import BLUR_SIGMA, SCALE_PERCENTILE
 
-KEY = "maps"  # of the canvas, in the session
-
 
 @dataclass(frozen=True)
 class MapsView:
@@ -40,9 +38,8 @@ _SCALES = {"shared": "shared", "per panel": "own"}
 _BLURS = {"true": BLUR_SIGMA, "false": 0.0}  # of links made when blur was on or off
 
 
-def view_of_address(orders: Sequence[str], size: tuple[int, int]) -> MapsView:
+def _view_of_address(view: MapsView, orders: Sequence[str], size: tuple[int, int]) -> MapsView:
     """The view the link names; what it does not name rightly is the default."""
-    view = MapsView(order=orders[0] if orders else "")
     chosen: dict[str, Any] = {}
 
     def take(
@@ -58,6 +55,7 @@ def view_of_address(orders: Sequence[str], size: tuple[int, int]) -> MapsView:
     take("picture", "mode", _MODES.__contains__, str)
     take("values", "unit", _UNITS.__contains__, _UNITS.__getitem__)
     take("scale", "scale", _SCALES.__contains__, _SCALES.__getitem__)
+    take("colours", "scale", ("own", "shared").__contains__, str)  # Contrast, before the canvas
     take(
         "blur", "blur", lambda text: text in _BLURS or within(0, 8)(text),
         lambda text: _BLURS[text] if text in _BLURS else float(text),
@@ -104,18 +102,25 @@ def _into_address(view: MapsView, default: MapsView) -> None:
             st.query_params[key] = text
 
 
-def current_view(orders: Sequence[str], size: tuple[int, int]) -> MapsView:
-    """The canvas's view in this session; at first that of the address."""
-    reported = st.session_state.get(KEY, {}).get("view")
+def current_view(
+    key: str, default: MapsView, orders: Sequence[str], size: tuple[int, int]
+) -> MapsView:
+    """The view of a canvas, by its key, in this session; at first that of the address.
+
+    `orders`: keys of the panels that may rank the pixels. `size`: of the picture, (H, W).
+    """
+    default = replace(default, order=orders[0] if orders else "")
+    kept = f"{key} view"
+    reported = st.session_state.get(key, {}).get("view")
     if reported:
         known = {f.name: reported[f.name] for f in fields(MapsView) if f.name in reported}
         if known.get("rectangle"):
             known["rectangle"] = tuple(known["rectangle"])
-        st.session_state["maps_view"] = replace(MapsView(), **known)
-    elif "maps_view" not in st.session_state:
-        st.session_state["maps_view"] = view_of_address(orders, size)
-    view: MapsView = st.session_state["maps_view"]
+        st.session_state[kept] = replace(default, **known)
+    elif kept not in st.session_state:
+        st.session_state[kept] = _view_of_address(default, orders, size)
+    view: MapsView = st.session_state[kept]
     if view.order not in orders:
-        view = replace(view, order=orders[0] if orders else "")
-    _into_address(view, MapsView(order=orders[0] if orders else ""))
+        view = replace(view, order=default.order)
+    _into_address(view, default)
     return view

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from pages.common.jobs import Job, Part
-from pages.common.maps_canvas import MapPanel, MapsScene, draw_canvas, question, region_of
-from pages.common.maps_view import current_view
+from pages.common.maps_canvas import KEY, MapPanel, MapsScene, draw_canvas, question, region_of
+from pages.common.maps_view import MapsView, current_view
 from pages.common.progress import Progress
 from pages.common.terms import explain
 from pages.common.theme import current_theme
@@ -45,7 +45,7 @@ def draw_maps(
     panels = _panels(view, targets, compared)
     orders = [panel.key for panel in panels if panel.ranks]
     height, width = view.image.shape[:2]
-    settings = current_view(orders, (height, width))
+    settings = current_view(KEY, MapsView(), orders, (height, width))
     answers = _answers(view, targets, compared[0])
     scene = MapsScene(
         subject=_subject(view),

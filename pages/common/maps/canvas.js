@@ -31,8 +31,12 @@ class MapCanvas {
     [this.height, this.width] = header.size;
     const size = this.width * this.height;
     this.photo = bytesAt(header.photo.at);
-    this.filled = { blur: bytesAt(header.photo.blur), mean: bytesAt(header.photo.mean) };
-    this.panels = header.panels.map((panel) => ({ ...panel, maps: (panel.maps ?? []).map(floatsAt) }));
+    this.filled = { blur: header.photo.blur ? bytesAt(header.photo.blur) : this.photo };
+    this.panels = header.panels.map((panel) => ({
+      ...panel,
+      maps: panel.maps.map(floatsAt),
+      codes: panel.stack && new Int8Array(bytesAt(panel.stack.at).buffer),
+    }));
     this.blurred.clear();
     this.ranks.clear();
     this.drawn.clear();
@@ -50,7 +54,40 @@ class MapCanvas {
         : this.view.runs ? maskOfRuns(this.view.runs, size) : null;
     }
     buildCanvas(this);
-    this.draw();
+    if (header.stops) this.toStop(Math.min(this.stop ?? header.start, header.stops.length - 1));
+    else this.draw();
+  }
+
+  // Show the maps of one contrast; the photograph fades with it.
+  toStop(stop) {
+    this.stop = stop;
+    this.alpha = this.header.stops[stop];
+    for (const panel of this.panels) {
+      if (panel.codes) panel.maps = [this.mapAt(panel, stop)];
+    }
+    this.blurred.clear();
+    this.schedule();
+  }
+
+  mapAt(panel, stop) {
+    const size = this.width * this.height;
+    // A map that only scales is sent once.
+    const first = panel.codes.length > size ? stop * size : 0;
+    return decodeMap(panel.codes.subarray(first, first + size), panel.stack.ranges[stop]);
+  }
+
+  // The end of the scale of α = 1, with the blur and in the unit of the screen.
+  limitOf(clip) {
+    const { stops, at_one: one } = this.header;
+    if (!stops) return undefined;
+    const { blur, unit } = this.view;
+    if (this.changed("limit of one", [blur, unit, clip])) {
+      this.limitAtOne = percentileOfSizes(this.mapped().map((panel) => {
+        const map = blurMap(this.mapAt(panel, one), this.width, this.height, blur);
+        return combine(this.unit(panel), map, 0, null);
+      }), clip);
+    }
+    return this.limitAtOne;
   }
 
   // ---- values
@@ -134,24 +171,26 @@ class MapCanvas {
     cancelAnimationFrame(this.frame);
     this.frame = null;
     const { blur, mix, unit, clip, scale, mode, opacity, top, keep, order } = this.view;
-    if (this.changed("maps", [blur, mix, unit])) {
+    if (this.changed("maps", [blur, mix, unit, this.stop])) {
       this.shown = new Map(this.mapped().map((panel) => {
         const factor = this.unit(panel);
         const map = this.smooth(panel);
         return [panel.key, factor === 1 ? map : combine(factor, map, 0, null)];
       }));
     }
-    if (this.changed("limit", [blur, mix, unit, clip])) {
-      this.limit = percentileOfSizes([...this.shown.values()], clip);
+    if (this.changed("limit", [blur, mix, unit, clip, this.stop])) {
+      const pooled = [...this.shown.values()];
+      // The scale of another contrast, if that is what maps are held against, stays as they fade.
+      this.limit = this.limitOf(clip) ?? percentileOfSizes(pooled, clip);
       this.nearZero = new Set(this.mapped().map(({ key }) => key)
-        .filter((key) => largestSize(this.shown.get(key)) <= 1e-3 * this.limit));
+        .filter((key) => largestSize(this.shown.get(key)) <= (this.header.stops ? 0 : 1e-3 * this.limit)));
     }
-    if (this.changed("paint", [blur, mix, unit, clip, scale, mode, opacity])) {
+    if (this.changed("paint", [blur, mix, unit, clip, scale, mode, opacity, this.stop])) {
       for (const panel of this.mapped()) this.paint(panel);
       drawScale(this, [...this.shown.values()]);
     }
-    if (this.changed("photo", [top, keep, order, mix])) this.drawPhoto();
-    if (this.changed("region", [mix])) this.drawRegion();
+    if (this.changed("photo", [top, keep, order, mix, this.stop])) this.drawPhoto();
+    if (this.changed("region", [mix, this.stop])) this.drawRegion();
     this.drawCross();
   }
 
@@ -188,7 +227,9 @@ class MapCanvas {
       const count = Math.floor((top / 100) * ranks.length);
       kept = keep ? (i) => ranks[i] < count : (i) => ranks[i] >= count;
     }
-    paintPhoto(new Uint32Array(image.data.buffer), this.photo, kept, this.filled.blur);
+    const photo = this.alpha === undefined
+      ? this.photo : fadedPhoto(this.photo, this.alpha, this.header.mean);
+    paintPhoto(new Uint32Array(image.data.buffer), photo, kept, this.filled.blur);
     canvas.getContext("2d").putImageData(image, 0, 0);
     drawCurves(this);
   }

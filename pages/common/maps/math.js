@@ -10,6 +10,22 @@ function decodeMessage(bytes) {
   return { header, bytesAt: at, floatsAt: (part) => new Float32Array(at(part).buffer) };
 }
 
+// A byte q stands for the value sign(q) (q/127)² range: finer where maps are weak.
+function decodeMap(codes, range) {
+  const map = new Float32Array(codes.length);
+  const values = new Float32Array(256);
+  for (let q = -127; q <= 127; q++) values[q & 255] = Math.sign(q) * (q / 127) ** 2 * range;
+  for (let i = 0; i < map.length; i++) map[i] = values[codes[i] & 255];
+  return map;
+}
+
+// The normalised tensor times α, on screen: mean + α (pixel − mean). The typed array clips.
+function fadedPhoto(photo, alpha, mean) {
+  const out = new Uint8ClampedArray(photo.length);
+  for (let i = 0; i < photo.length; i++) out[i] = mean[i % 3] + alpha * (photo[i] - mean[i % 3]);
+  return out;
+}
+
 // Half of the kernel of scipy.ndimage.gaussian_filter, from its middle outwards.
 function gaussianKernel(sigma) {
   const reach = Math.floor(4 * sigma + 0.5);

@@ -15,10 +15,11 @@ function drawScale(canvas, maps) {
     for (let i = 0; i < map.length; i++) if (Math.abs(map[i]) > limit) beyond++;
   }
   const unit = view.unit === "relative" ? `% of the logit of ${header.classes[0]}` : "logits";
+  const hues = "Orange speaks for the class, blue against.";
   text.textContent = view.scale === "own"
-    ? "Each map has a scale of its own: not comparable. Orange speaks for the class, blue against."
-    : `One scale for all maps, −${short(limit)} to +${short(limit)} ${unit} a pixel; `
-      + `${percent(beyond / count)} of the pixels lie beyond. Orange speaks for the class, blue against.`;
+    ? `Each map has a scale of its own: sizes are not comparable. ${hues}`
+    : `One scale for all maps, −${short(limit)} to +${short(limit)} ${unit}${header.at ?? ""} a pixel; `
+      + `${percent(beyond / count)} of the pixels lie beyond. ${hues}`;
 }
 
 // ---- the region
@@ -122,7 +123,6 @@ function drawErased(canvas) {
 // ---- the most important pixels
 
 function buildOrder(canvas) {
-  buildRegion(canvas);
   const select = make("select", { "aria-label": "Order of", onchange: () => {
     canvas.view.order = select.value;
     canvas.schedule();

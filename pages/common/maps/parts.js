@@ -62,12 +62,13 @@ function buildCanvas(canvas) {
     at === 0 ? first : at === 50 ? `${first} − ${second}` : at === 100 ? `− ${second}`
       : at < 50 ? `${first} − ${(at / 50).toFixed(1)} × ${second}`
         : `${(2 - at / 50).toFixed(1)} × ${first} − ${second}`;
+  const tools = { look: "Look", rectangle: "Rectangle", brush: "Brush" };
   const controls = make("div", { class: "controls" },
-    choiceOf(canvas, "tool", "Pointer", { look: "Look", rectangle: "Rectangle", brush: "Brush" }),
+    ...(header.tools ? [choiceOf(canvas, "tool", "Pointer", tools)] : []),
     choiceOf(canvas, "mode", "Show", {
       heatmap: "Heat map", overlay: "Overlay", positive: "Only for", negative: "Only against" }),
     choiceOf(canvas, "unit", "Values", { relative: "% of logit", raw: "logits" }),
-    choiceOf(canvas, "scale", "Scale", { shared: "shared", own: "per map" }),
+    choiceOf(canvas, "scale", "Scale", header.scales ?? { shared: "shared", own: "per map" }),
     sliderOf(canvas, "blur", "Blur", [0, 8, 0.25], (sigma) => `σ ${sigma} px`),
     sliderOf(canvas, "clip", "Clip above", [90, 100, 0.1], (at) => `${at} %`),
     sliderOf(canvas, "opacity", "Opacity", [0, 100, 1], (at) => `${at} %`),
@@ -86,8 +87,9 @@ function buildCanvas(canvas) {
       "Arrows move the crosshair, with Shift by 8 pixels. + and − zoom, 0 shows the whole again. "
       + "Rectangle: Enter sets a corner, and the other. Brush: Space paints, Backspace wipes. "
       + "Delete lifts the region. Once a map has been clicked the wheel zooms." }));
-  canvas.root.replaceChildren(
-    controls, canvas.scaleNote, canvas.grid, canvas.region, canvas.order, keys, canvas.live);
+  canvas.root.replaceChildren(controls, canvas.scaleNote, canvas.grid,
+    ...(header.tools ? [canvas.region, canvas.order] : []), keys, canvas.live);
+  buildRegion(canvas);
   buildOrder(canvas);
   canvas.toolChanged = () => (canvas.grid.dataset.tool = view.tool);
   canvas.toolChanged();
@@ -105,6 +107,7 @@ function figureOf(canvas, panel) {
     row: make("i", { class: "row" }),
     value: make("output", { class: "value", "aria-hidden": "true" }),
     note: make("span", { class: "note" }),
+    facts: make("p", { class: "facts", text: panel.line, title: panel.facts.join("\n") }),
     share: make("p", { class: "share" }),
   };
   parts.frame = make("div", { class: "frame" }, map, parts.shade, parts.column, parts.row);
@@ -130,8 +133,7 @@ function figureOf(canvas, panel) {
     make("figcaption", {}, make("b", { text: panel.title }), make("span", { text: panel.network }),
       parts.note, parts.value),
     parts.frame,
-    make("p", { class: "facts", text: panel.line, title: panel.facts.join("\n") }),
-    parts.share);
+    parts.facts, parts.share);
 }
 
 // ---- pointer

@@ -28,12 +28,11 @@ with loading, st.spinner("Loading the networks …", show_time=True):
         draw_figure3,
         draw_gap,
         draw_path,
-        draw_thumbnails,
     )
     from pages.convergence_parts.controls import choose_plot
+    from pages.convergence_parts.maps import draw_maps
     from pages.convergence_parts.sentences import (
         calls_needed,
-        default_curve,
         least_telling_gap,
         slope_along_the_path,
     )
@@ -61,6 +60,8 @@ def main() -> None:
     theme = current_theme()
     with plots:
         draw_errors(models, measured, rules, theme)
+        _draw_cost(measured)
+        draw_maps(view, target, measured)
         _draw_rest(models, measured, rules, theme)
     with answer:
         if not shown.settings.covers(requested):
@@ -68,10 +69,8 @@ def main() -> None:
             refine(jobs[0], f"Computing {aim}", f"Go on to {aim}")
 
 
-def _draw_rest(
-    models: list[PretrainedModel], measured: list[Convergence], rules: list[str], theme: Theme
-) -> None:
-    """What it cost, the maps, the gap, the path, the calls needed."""
+def _draw_cost(measured: list[Convergence]) -> None:
+    """What the plots cost."""
     calls = sum(one.gradient_calls for one in measured)
     separately = sum(one.gradient_calls_separately for one in measured)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -82,8 +81,12 @@ def _draw_rest(
             width="content",
         )
         explain("rule", "distance", "estimated_error", label="What is this?", key="explain_errors")
-    for model, one in zip(models, measured, strict=True):
-        draw_thumbnails(model, default_curve(one), theme)
+
+
+def _draw_rest(
+    models: list[PretrainedModel], measured: list[Convergence], rules: list[str], theme: Theme
+) -> None:
+    """The gap, the path, the calls needed."""
     left, right = two_columns("gap")
     with left:
         draw_gap(models[0], measured[0], rules, theme)

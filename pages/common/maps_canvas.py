@@ -21,7 +21,6 @@ from pages.common.maps_view import MapsView
 from pages.common.theme import Theme
 from xdnn_core.figures.rendering import palette_rgb
 
-KEY = "maps"  # of Compare's canvas, in the session
 _ARRAYS = ("values", "stack")
 _FOLDER = Path(__file__).parent / "maps"
 CSS = (_FOLDER / "canvas.css").read_text()
@@ -75,7 +74,9 @@ class MapsScene:
     fillings: Mapping[str, np.ndarray]  # by name, "blur" and "mean": what stands for lost pixels
     erased: Mapping[str, Any] | None = None  # what the networks said without the region
     curves: Mapping[str, Any] | None = None  # and along the order of the pixels
-    tools: bool = True  # regions and the order of pixels; False where maps are only to be looked at
+    tools: bool = True  # regions; False where maps are only to be looked at
+    columns: int = 4  # of the grid, where there is room
+    beside: bool = False  # whether the photograph has a column of its own beside two rows of maps
 
 
 class Block:
@@ -131,13 +132,15 @@ def maps_message(
         "erased": scene.erased,
         "curves": scene.curves,
         "tools": scene.tools,
+        "columns": scene.columns,
+        "beside": scene.beside,
     } | dict(more or {})
     return block.after(header)
 
 
-def question() -> Mapping[str, Any] | None:
+def question(key: str) -> Mapping[str, Any] | None:
     """What the canvas has just asked, to be computed before it is drawn."""
-    asked: Mapping[str, Any] | None = st.session_state.get(KEY, {}).get("ask")
+    asked: Mapping[str, Any] | None = st.session_state.get(key, {}).get("ask")
     return asked
 
 
@@ -151,10 +154,10 @@ def region_of(runs: object, size: tuple[int, int]) -> np.ndarray:
     return mask.reshape(size)
 
 
-def draw_canvas(scene: MapsScene, view: MapsView, theme: Theme) -> None:
+def draw_canvas(key: str, scene: MapsScene, view: MapsView, theme: Theme) -> None:
     """Draw the canvas; what it reports is read in the next run by `current_view`, `question`."""
     _canvas(
-        key=KEY,
+        key=key,
         data=maps_message(scene, view, theme),
         on_view_change=lambda: None,
         on_ask_change=lambda: None,

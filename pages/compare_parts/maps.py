@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pages.common.jobs import Job, Part
-from pages.common.maps_canvas import KEY, MapPanel, MapsScene, draw_canvas, question, region_of
+from pages.common.maps_canvas import MapPanel, MapsScene, draw_canvas, question, region_of
 from pages.common.maps_view import MapsView, current_view
 from pages.common.progress import Progress
 from pages.common.terms import explain
@@ -27,6 +27,7 @@ from xdnn_core.metrics.masking import CONFIDENCE_CURVES, masking_curve
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import duration, percent, signed
 
+_KEY = "compare_maps"  # of the canvas, in the session
 _TERMS = ("scale", "input_x_gradient", "x_gradient", "integrated_gradients", "difference",
           "biases", "completeness_gap", "distance", "confidence")  # fmt: skip
 
@@ -45,7 +46,7 @@ def draw_maps(
     panels = _panels(view, targets, compared)
     orders = [panel.key for panel in panels if panel.ranks]
     height, width = view.image.shape[:2]
-    settings = current_view(KEY, MapsView(), orders, (height, width))
+    settings = current_view(_KEY, MapsView(), orders, (height, width))
     answers = _answers(view, targets, compared[0])
     scene = MapsScene(
         subject=_subject(view),
@@ -61,7 +62,7 @@ def draw_maps(
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         explain(*_TERMS, label="What do the maps show?", key="explain_scale")
         draw_downloads(view, targets, integration, compared[0], scene, settings, theme)
-    draw_canvas(scene, settings, theme)
+    draw_canvas(_KEY, scene, settings, theme)
 
 
 def _subject(view: View) -> str:
@@ -171,7 +172,7 @@ def _alt(
 
 def _answers(view: View, targets: Sequence[int], compared: Sequence[Comparison]) -> dict[str, Any]:
     """What was asked for this photograph: computed now, or kept from before."""
-    asked, subject = question(), _subject(view)
+    asked, subject = question(_KEY), _subject(view)
     key = ("maps_answers", subject, tuple(targets))
     if st.session_state.get("maps_answers", (None, {}))[0] != key:
         st.session_state["maps_answers"] = key, {}

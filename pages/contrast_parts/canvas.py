@@ -64,7 +64,9 @@ def canvas_message(
     for model, contrast in zip(models, contrasts, strict=True):
         panels += _panels(model, contrast)
     class_name = models[0].classes[contrasts[0].target]
-    scene = MapsScene("contrast", (class_name,), tuple(panels), photo, {}, tools=False)
+    scene = MapsScene(
+        "contrast", (class_name,), tuple(panels), photo, {}, tools=False, columns=5, beside=True
+    )
     more = {
         "stops": stops,
         "at_one": one,

@@ -74,7 +74,7 @@ function buildCanvas(canvas) {
     sliderOf(canvas, "opacity", "Opacity", [0, 100, 1], (at) => `${at} %`),
     ...(two ? [sliderOf(canvas, "mix", "Class", [0, 100, 1], mixed)] : []));
   canvas.grid = make("div", {
-    class: "grid", tabindex: 0, role: "group", "aria-label": "Maps",
+    class: header.beside ? "grid beside" : "grid", style: `--columns: ${header.columns}`, tabindex: 0, role: "group", "aria-label": "Maps",
     "aria-describedby": `keys-${canvas.id}`, onkeydown: (event) => pressed(canvas, event),
   }, ...canvas.panels.map((panel) => figureOf(canvas, panel)));
   canvas.region = make("div", { class: "region" });
@@ -88,7 +88,8 @@ function buildCanvas(canvas) {
       + "Rectangle: Enter sets a corner, and the other. Brush: Space paints, Backspace wipes. "
       + "Delete lifts the region. Once a map has been clicked the wheel zooms." }));
   canvas.root.replaceChildren(controls, canvas.scaleNote, canvas.grid,
-    ...(header.tools ? [canvas.region, canvas.order] : []), keys, canvas.live);
+    ...(header.tools ? [canvas.region] : []),
+    ...(canvas.panels.some((panel) => panel.ranks) ? [canvas.order] : []), keys, canvas.live);
   buildRegion(canvas);
   buildOrder(canvas);
   canvas.toolChanged = () => (canvas.grid.dataset.tool = view.tool);

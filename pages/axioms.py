@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common.address import choice
+from pages.common.choices import choose
 from pages.common.page import begin_page
 
 begin_page()
@@ -21,12 +21,7 @@ _RANDOM, _NETWORK = "Random networks", "One network, one photograph"
 def main() -> None:
     """Draw the page."""
     with view:
-        shown = st.segmented_control(
-            "Tried on",
-            default=_RANDOM,
-            required=True,
-            **choice("tried", [_RANDOM, _NETWORK]),
-        )
+        shown = choose("tried", "Tried on", [_RANDOM, _NETWORK])
     if shown == _NETWORK:
         draw_network_view(body)
     else:

@@ -22,9 +22,9 @@ with grid, st.spinner("Loading the networks …", show_time=True):
     from pages.compare_parts.ledger import draw_ledger
     from pages.compare_parts.maps import draw_maps
     from pages.compare_parts.panel import draw_top5
-    from pages.compare_parts.work import captum_checks, comparisons, draw_checks
-    from xdnn_core.experiments.comparison import COARSE_STEPS, Comparison, IntegrationSettings
-    from xdnn_core.figures.ledger import ledger_sentence
+    from pages.compare_parts.sentences import ledger_sentence
+    from pages.compare_parts.work import COARSE_STEPS, captum_checks, comparisons, draw_checks
+    from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
     from xdnn_core.figures.panels import network_name
     from xdnn_core.models.zoo import PretrainedModel
     from xdnn_core.text import duration, percent, times
@@ -105,10 +105,10 @@ def _answer(model: PretrainedModel, one: Comparison, baseline: str, class_name: 
 
 def _missed(one: Comparison, settings: IntegrationSettings) -> str:
     """What is to be said where the cap came before the tolerance."""
-    found = one.integrated
-    if found.tolerance_met is None or bool(found.tolerance_met[0]):
+    integrated = one.integrated
+    if integrated.tolerance_met is None or bool(integrated.tolerance_met[0]):
         return ""
-    error = percent(float(found.estimated_error[0]))
+    error = percent(float(integrated.estimated_error[0]))
     return (
         f"The cap of {settings.steps} gradient calls was reached at an estimated error of {error}, "
         f"above {percent(settings.tolerance)}."

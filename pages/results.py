@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common.address import choice
+from pages.common.choices import choose
 from pages.common.page import begin_page
 
 begin_page()
@@ -29,13 +29,7 @@ def main() -> None:
     with bar:
         # The labels are what stands in the address.
         labels = {card.label: name for name, card in TABLES.items()}
-        label = st.segmented_control(
-            "Table",
-            default=next(iter(labels)),
-            required=True,
-            label_visibility="collapsed",
-            **choice("table", list(labels)),
-        )
+        label = choose("table", "Table", list(labels), label_visibility="collapsed")
         name = labels[label]
         st.markdown(f"**{TABLES[name].title}**", width="content")
         result = choose_result(name)

@@ -56,9 +56,10 @@ with seen, st.spinner("Loading the networks …", show_time=True):
     from pages.common.jobs import best
     from pages.common.networks import PAIRS, load_pair
     from pages.common.view import view_of
-    from pages.compare_parts.work import comparisons
-    from xdnn_core.experiments.comparison import COARSE_STEPS, IntegrationSettings
-    from xdnn_core.figures.panels import DisplaySettings, comparison_rows, network_name
+    from pages.compare_parts.panel import comparison_rows
+    from pages.compare_parts.work import COARSE_STEPS, comparisons
+    from xdnn_core.experiments.comparison import IntegrationSettings
+    from xdnn_core.figures.panels import DisplaySettings, network_name
     from xdnn_core.text import percent
 
 

@@ -24,7 +24,15 @@ from tools.training.__main__ import DATA_SETS
 from xdnn_core.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
-READERS = {"choice", "choices", "number", "read", "switch", "text"}  # of the pages' address module
+READERS = {
+    "choice",
+    "choose",
+    "choices",
+    "number",
+    "read",
+    "switch",
+    "text",
+}  # of the pages' address module
 
 
 def pages() -> Iterator[str]:
@@ -63,12 +71,12 @@ def public_names() -> Iterator[str]:
         yield name
         value = getattr(xdnn_core, name)
         is_error = inspect.isclass(value) and issubclass(value, Exception)
-        found = set() if is_error else set(inspect.signature(value).parameters)
+        members = set() if is_error else set(inspect.signature(value).parameters)
         if inspect.isclass(value):
-            found |= {each for each in dir(value) if not each.startswith("_")}
+            members |= {member for member in dir(value) if not member.startswith("_")}
             if dataclasses.is_dataclass(value):
-                found |= {field.name for field in dataclasses.fields(value)}
-        yield from (f"{name}.{each}" for each in found)
+                members |= {field.name for field in dataclasses.fields(value)}
+        yield from (f"{name}.{member}" for member in members)
 
 
 def address_parameters() -> Iterator[str]:
@@ -82,11 +90,13 @@ def address_parameters() -> Iterator[str]:
             ):
                 passing.add(function.name)
         for call in _calls(file):
-            if ast.unparse(call.func).split(".")[-1] in passing:
+            function = ast.unparse(call.func).split(".")[-1]
+            keys = call.args[:1] if function == "choose" else call.args
+            if function in passing:
                 yield from (
-                    arg.value
-                    for arg in call.args
-                    if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+                    key.value
+                    for key in keys
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
                 )
         for node in ast.walk(tree):
             if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "st.query_params":
@@ -124,9 +134,9 @@ def main() -> int:
     for kind, names in json.loads(args.before.read_text()).items():
         for name in sorted(set(names) - set(now[kind])):
             command = name.split()[0]  # with all its options
-            told = f"`{name}`" in renamed or (kind == "commands" and f"`{command}`" in renamed)
-            print(f"  {kind}: {name} is gone{', as docs/renamed.md says' if told else ''}")
-            lost += [] if told else [name]
+            listed = f"`{name}`" in renamed or (kind == "commands" and f"`{command}`" in renamed)
+            print(f"  {kind}: {name} is gone{', as docs/renamed.md says' if listed else ''}")
+            lost += [] if listed else [name]
     return 1 if lost else 0
 
 

@@ -79,11 +79,11 @@ class Session:
             rerun.widget_states.widgets.add(id=self._buttons[pressed], trigger_value=True)
         await self._connection.send(message.SerializeToString())
 
-    async def stay(self, seconds: float, wanted: bytes, press: str) -> float | None:
-        """Read on for a while; returns the seconds until the wanted was sent, None if never."""
-        began, found = time.monotonic(), None
+    async def stay(self, seconds: float, marker: bytes, press: str) -> float | None:
+        """Read on for a while; returns the seconds until the marker was sent, None if never."""
+        began, took = time.monotonic(), None
         pressed = not press
-        while (left := began + seconds - time.monotonic()) > 0 or (wanted and found is None):
+        while (left := began + seconds - time.monotonic()) > 0 or (marker and took is None):
             limit = left if left > 0 else began + PATIENCE - time.monotonic()
             try:
                 data = await asyncio.wait_for(self._connection.recv(), max(limit, 0.01))
@@ -94,15 +94,15 @@ class Session:
             assert isinstance(data, bytes)
             if b"encountered an error" in data or b"exception" in data[:64]:
                 self.seen = data
-            if wanted and found is None and wanted in data:
-                found = time.monotonic() - began
+            if marker and took is None and marker in data:
+                took = time.monotonic() - began
             self._note(ForwardMsg.FromString(data))
             if not pressed and press in self._buttons:
                 pressed = True
                 await self.ask(pressed=press)
         for task in self._redraws:
             task.cancel()
-        return found
+        return took
 
     def _note(self, message: ForwardMsg) -> None:
         """What can be pressed, and what is to be drawn again every so often."""
@@ -134,11 +134,11 @@ async def wander(server: Server, choose: random.Random, log: Log, end: float) ->
         async with connect(address, max_size=None) as connection:
             session = Session(connection, page, urlencode(view))
             await session.ask()
-            wanted = FIRST_MAPS.get(page, b"")
-            found = await session.stay(choose.uniform(0.5, 1.5) * stay, wanted, press)
-        if found is not None:
-            log.protocol.append(found)
-        elif wanted:
+            marker = FIRST_MAPS.get(page, b"")
+            took = await session.stay(choose.uniform(0.5, 1.5) * stay, marker, press)
+        if took is not None:
+            log.protocol.append(took)
+        elif marker:
             log.troubles.append(f"{page or 'compare'}: no maps within {PATIENCE:.0f} s")
         if session.seen:
             log.troubles.append(f"{page or 'compare'}: {session.seen[:200]!r}")
@@ -216,9 +216,9 @@ def main() -> None:
         raised = server.log.read_text().count("Traceback")
     print(f"{args.sessions} sessions, {args.minutes:g} minutes, {os.cpu_count()} cores")
     print(f"visits: {log.visits}")
-    for place, seconds in {"in the browser": log.browser, "as sent": log.protocol}.items():
+    for where, seconds in {"in the browser": log.browser, "as sent": log.protocol}.items():
         print(
-            f"first maps {place}, {len(seconds)} times: median {np.median(seconds):.1f} s, "
+            f"first maps {where}, {len(seconds)} times: median {np.median(seconds):.1f} s, "
             f"p95 {np.percentile(seconds, 95):.1f} s, slowest {max(seconds):.1f} s"
         )
     print(f"memory: warm {before:.0f} MB, busy {busy:.0f}, after {SETTLED_SECONDS} s {after:.0f}")

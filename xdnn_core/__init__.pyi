@@ -32,7 +32,7 @@ from .models.zoo import (
     load_model_file as load_model_file,
 )
 from .priors.live import LiveTrainer as LiveTrainer
-from .priors.live_state import LiveConfig as LiveConfig, Snapshot as Snapshot
+from .priors.live_state import LiveConfig as LiveConfig, Snapshot as Snapshot, Steering as Steering
 from .priors.loss import (
     attribution_prior_loss as attribution_prior_loss,
     training_attributions as training_attributions,

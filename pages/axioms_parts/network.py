@@ -9,8 +9,8 @@ from pages.axioms_parts.detail import draw_detail, draw_downloads, facts_of
 from pages.axioms_parts.table import cell_key, draw_table, how_often
 from pages.axioms_parts.work import network_table
 from pages.common.address import choice
-from pages.common.choices import choose_class
-from pages.common.jobs import Job, is_requested, request, run_requested
+from pages.common.choices import choose, choose_class
+from pages.common.jobs import is_requested, request, run_requested
 from pages.common.photo import choose_photo
 from pages.common.theme import current_theme
 from pages.common.view import load_view
@@ -36,7 +36,8 @@ def draw_network_view(body: DeltaGenerator) -> None:
     if view is None:
         return
     with toolbar:
-        model = view.models[_choose_biases()]
+        biases = [_WITH, _WITHOUT]  # of the regular network, of the other
+        model = view.models[biases.index(choose("biases", "Network", biases))]
         target = choose_class(view.classes, view.predictions)
         job = network_table(model, photo, target, _choose_settings())
         cached = job.cached()
@@ -57,20 +58,12 @@ def draw_network_view(body: DeltaGenerator) -> None:
         with rest:
             _draw(table)
         return
-    answer.markdown(_promise(model, job))
+    answer.markdown(
+        f"Not tried yet on **{network_name(model)}** with this photograph: every method and "
+        f"axiom, in float64, takes {job.evaluations:,} gradient calls."
+    )
     with working:
         run_requested(job, f"Trying the axioms on {network_name(model)} in float64")
-
-
-def _choose_biases() -> int:
-    """Draw which network of the pair; returns its place."""
-    chosen = st.segmented_control(
-        "Network",
-        default=_WITH,
-        required=True,
-        **choice("biases", [_WITH, _WITHOUT]),
-    )
-    return [_WITH, _WITHOUT].index(chosen)
 
 
 def _choose_settings() -> NetworkSettings:
@@ -87,14 +80,6 @@ def _choose_settings() -> NetworkSettings:
             **choice("axiom_samples", [1, 2, 4, 8, 16, 32]),
         )
     return NetworkSettings(steps=steps, samples=samples)
-
-
-def _promise(model: PretrainedModel, job: Job) -> str:
-    """What the button will do."""
-    return (
-        f"Not tried yet on **{network_name(model)}** with this photograph: every method and "
-        f"axiom, in float64, takes {job.evaluations:,} gradient calls."
-    )
 
 
 def _answer(model: PretrainedModel, table: NetworkTable1) -> str:

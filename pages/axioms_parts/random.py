@@ -11,7 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.axioms_parts.detail import draw_detail, draw_downloads, facts_of
 from pages.axioms_parts.table import cell_key, draw_table, how_often
 from pages.axioms_parts.work import random_table
-from pages.common.address import choice, number
+from pages.common.address import number
+from pages.common.choices import choose
 from pages.common.errors import for_screen
 from pages.common.jobs import Job, is_requested, request, run_requested
 from pages.common.theme import current_theme
@@ -28,7 +29,8 @@ _TITLES = {name: method.title for name, method in AXIOM_METHODS.items()}
 def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
     """Draw the answer, the table, the chosen cell, and where the numbers come from."""
     with view:
-        without_biases = _choose_networks()
+        networks = choose("axiom_networks", "Networks with biases", [_AS_DEFINED, _WITHOUT])
+        without_biases = networks == _WITHOUT
         trials, job = _choose_run(without_biases)
     answer, working, rest = body.container(), body.container(), body.container()
     shown: Job | None = st.session_state.get(_SHOWN)
@@ -55,17 +57,6 @@ def draw_random_view(view: DeltaGenerator, body: DeltaGenerator) -> None:
 def _stored(without_biases: bool) -> Table1:
     """The result that comes with the app."""
     return load_table1(STORED[without_biases])
-
-
-def _choose_networks() -> bool:
-    """Draw on which networks; returns whether all are without biases."""
-    chosen = st.segmented_control(
-        "Networks with biases",
-        default=_AS_DEFINED,
-        required=True,
-        **choice("axiom_networks", [_AS_DEFINED, _WITHOUT]),
-    )
-    return chosen == _WITHOUT
 
 
 def _choose_run(without_biases: bool) -> tuple[int, Job]:

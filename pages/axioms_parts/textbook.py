@@ -31,7 +31,7 @@ def step_example(method: str) -> StepExample:
     start = torch.zeros(1, FEATURES, dtype=torch.float64)
     x = start[0].clone()
     x[0] = 2.0
-    given = [
+    attributions = [
         float(AXIOM_METHODS[method].attribute(network, x, start, rng)[0])
         for rng in draws(0, _TRIALS)
     ]
@@ -44,5 +44,5 @@ def step_example(method: str) -> StepExample:
         x=2.0,
         at_baseline=float(network(start)),
         at_x=float(network(x[None])),
-        attribution=min(given, key=abs),
+        attribution=min(attributions, key=abs),
     )

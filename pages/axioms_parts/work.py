@@ -46,9 +46,4 @@ def network_table(
 
 def _cells(key: Hashable) -> dict[Any, Any]:
     """The cells that are there already, to be added to: after a rerun or a Cancel it goes on."""
-    partial = ("partial", key)
-    cells = results().get(partial)
-    if cells is None:
-        cells = {}
-        results().put(partial, cells)
-    return cells
+    return results().get_or_compute(("partial", key), dict)

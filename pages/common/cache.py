@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -31,6 +31,14 @@ class Results:
         """Return what is kept under the key, or None."""
         with self._lock:
             return self._kept.get(key)
+
+    def get_or_compute(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return what is kept under the key; where nothing is, compute and keep it."""
+        value = self.get(key)
+        if value is None:
+            value = compute()
+            self.put(key, value)
+        return value
 
     def put(self, key: Hashable, value: Any) -> None:
         """Keep a result."""

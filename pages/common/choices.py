@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from xdnn_core.experiments.comparison import Prediction
 
 
+def choose(key: str, label: str, options: Sequence[Any], default: Any = None, **more: Any) -> Any:
+    """Draw a choice among few options, the first of them to begin with; one is always chosen."""
+    first = options[0] if default is None else default
+    return st.segmented_control(label, default=first, required=True, **choice(key, options), **more)
+
+
 def choose_pair() -> tuple[str, str]:
     """Draw the choice of networks."""
-    title = st.selectbox(
-        "Networks",
-        width=200,
-        **choice("networks", list(PAIRS)),
-    )
+    title = st.selectbox("Networks", width=200, **choice("networks", list(PAIRS)))
     return PAIRS[title]
 
 

@@ -42,7 +42,7 @@ def _paths() -> re.Pattern[str]:
     """Absolute paths; folders that are known are named whole, since their names may hold spaces."""
     named = [Path(os.environ[name]).expanduser() for name in _VARIABLES if os.environ.get(name)]
     folders = [*named, Path.cwd(), Path.home(), Path(sys.prefix)]
-    known = {str(each) for one in folders for each in (one.absolute(), one.resolve())} - {os.sep}
+    known = {str(path) for one in folders for path in (one.absolute(), one.resolve())} - {os.sep}
     # The longest first: one may lie inside another.
     either = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
     quoted = rf"(?<=['\"]){_BEGINS}[^'\"]+(?=['\"])"

@@ -94,9 +94,7 @@ def gallery_strip(chosen: str | None, problems: list[str]) -> str | None:
         except UploadError as error:
             problems.append(f"{item.key.removeprefix('own/')} cannot be shown: {error}")
     result = _strip(
-        key=_KEY,
-        data={"items": items, "chosen": clicked or chosen},
-        on_picked_change=lambda: None,
+        key=_KEY, data={"items": items, "chosen": clicked or chosen}, on_picked_change=lambda: None
     )
     return result.picked
 

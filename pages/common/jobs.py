@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -53,17 +54,15 @@ class Job:
         """Compute what is not there yet, with progress; a rerun cuts in and keeps what is done."""
         bar = TimedBar(label, parts=len(self.parts))
         with WORK.picture_turn(self.evaluations, bar.waiting) as give_way:
-            values = [_computed(part, _between_chunks(give_way, bar.part())) for part in self.parts]
+            # Another session may have been first while this one waited.
+            values = [
+                results().get_or_compute(
+                    part.key, partial(part.compute, _between_chunks(give_way, bar.part()))
+                )
+                for part in self.parts
+            ]
         bar.clear()
         return values
-
-
-def _computed(part: Part, progress: Progress) -> Any:
-    value = results().get(part.key)  # another session may have been first while this one waited
-    if value is None:
-        value = part.compute(progress)
-        results().put(part.key, value)
-    return value
 
 
 def _between_chunks(give_way: GiveWay, progress: Progress) -> Progress:

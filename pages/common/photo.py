@@ -12,6 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.common.address import read
 from pages.common.errors import for_screen
 from pages.common.gallery_strip import gallery_strip
+from pages.common.uploads import read_once
 from xdnn_core.data.gallery import gallery, gallery_problems
 from xdnn_core.data.uploads import MAX_MEGABYTES, UploadError, read_photo
 
@@ -53,8 +54,8 @@ def choose_photo() -> Photo:
 def _from_address(problems: list[str]) -> Photo:
     """The photograph the link names, else the first of the gallery that opens."""
     keys = [item.key for item in gallery()]
-    wanted = [key for key in (read("image", keys.__contains__), FIRST) if key in keys]
-    for key in dict.fromkeys(wanted + keys):
+    preferred = [key for key in (read("image", keys.__contains__), FIRST) if key in keys]
+    for key in dict.fromkeys(preferred + keys):
         photo = _opened(key, problems)
         if photo is not None:
             return photo
@@ -106,18 +107,13 @@ def _own_photo() -> None:
             _take(st.camera_input("Take a photo", key="camera"), "camera")
 
 
-def _take(given: UploadedFile | None, place: str) -> None:
-    """Read a new file; what is wrong with it is said below it, as long as it is there."""
-    seen, problem = st.session_state.get(f"photo_file_{place}", (None, None))
-    identity = None if given is None else given.file_id
-    if identity != seen:
-        problem = None
-        if given is not None:
-            try:
-                st.session_state["photo"] = _photo(read_photo(given.getvalue()), None, "Your photo")
-                st.session_state["class"] = None
-            except UploadError as error:
-                problem = str(error)
-        st.session_state[f"photo_file_{place}"] = identity, problem
+def _take(file: UploadedFile | None, widget: str) -> None:
+    """Make a new file the photograph; say below it what is wrong with it."""
+    photo, problem = read_once(
+        file, widget, lambda file: _photo(read_photo(file.getvalue()), None, "Your photo")
+    )
+    if photo is not None:
+        st.session_state["photo"] = photo
+        st.session_state["class"] = None
     if problem:
         st.warning(for_screen(problem), icon=":material/image_not_supported:")

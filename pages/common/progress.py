@@ -30,8 +30,8 @@ class TimedBar:
         now = time.monotonic()
         self._began += now - self._touched
         self._touched = now
-        place = f"waiting for {ahead} other{'s' if ahead > 1 else ''} on this machine"
-        self._bar.progress(self._share, text=f"{self._label} · {place}")
+        queue = f"waiting for {ahead} other{'s' if ahead > 1 else ''} on this machine"
+        self._bar.progress(self._share, text=f"{self._label} · {queue}")
 
     def clear(self) -> None:
         """Take the bar away."""
@@ -50,16 +50,16 @@ def download_progress(name: str) -> Callable[[int, int | None], None]:
 
     The bar appears with the first bytes: what is installed loads without one.
     """
-    place = st.empty()
+    bar = st.empty()
     began = time.monotonic()
 
     def show(done: int, total: int | None) -> None:
         if total is None:
-            place.progress(0.0, text=f"Downloading {name}: {done / 1e6:.0f} MB")
+            bar.progress(0.0, text=f"Downloading {name}: {done / 1e6:.0f} MB")
             return
         speed = done / max(time.monotonic() - began, 1e-9)
         left = (total - done) / speed if speed else 0.0
         text = f"Downloading {name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB · {left:.0f} s left"
-        place.progress(min(done / total, 1.0), text=text)
+        bar.progress(min(done / total, 1.0), text=text)
 
     return show

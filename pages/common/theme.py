@@ -97,6 +97,13 @@ def network_colour(is_xdnn: bool, theme: Theme) -> str:
     return colour("blue" if is_xdnn else "orange", theme)
 
 
+def colour_bar(theme: Theme) -> str:
+    """The palette of maps as a CSS gradient from −v (left) to +v (right)."""
+    from xdnn_core.figures.rendering import palette_colours  # not before torch may be loaded
+
+    return f"linear-gradient(90deg, {', '.join(palette_colours(theme))})"
+
+
 def figure(title: str, height: int, **layout: Any) -> go.Figure:
     """An empty figure with the shared layout."""
     import plotly.graph_objects as go  # not before a chart is drawn: the first page waits for it

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from streamlit.delta_generator import DeltaGenerator
@@ -56,24 +54,15 @@ def load_view(
 
 def view_of(models: list[PretrainedModel], photo: Photo) -> View:
     """Prepare a photograph for a pair and predict, once for all reruns and sessions."""
-    inputs, image = _once(
-        ("inputs", models[0].preprocessing, photo.digest), lambda: _prepared(models[0], photo)
-    )
+
+    def prepare() -> tuple[Tensor, np.ndarray]:
+        inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)
+        return inputs, models[0].to_display(inputs[0])
+
+    once = results().get_or_compute
+    inputs, image = once(("inputs", models[0].preprocessing, photo.digest), prepare)
     predictions = [
-        _once(("prediction", model.name, photo.digest), lambda model=model: predict(model, inputs))
+        once(("prediction", model.name, photo.digest), lambda model=model: predict(model, inputs))
         for model in models
     ]
     return View(models, photo, inputs, image, predictions)
-
-
-def _prepared(model: PretrainedModel, photo: Photo) -> tuple[Tensor, np.ndarray]:
-    inputs = model.preprocess(photo.image)[None]  # (1, 3, H, W)
-    return inputs, model.to_display(inputs[0])
-
-
-def _once(key: Hashable, compute: Callable[[], Any]) -> Any:
-    value = results().get(key)
-    if value is None:
-        value = compute()
-        results().put(key, value)
-    return value

@@ -10,10 +10,13 @@ import os
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime import get_instance
+
+if TYPE_CHECKING:
+    from xdnn_core.models.zoo import PretrainedModel
 
 _COMPUTING = ("warm-up", "live-training", "ScriptRunner.scriptThread")  # names of threads
 _PATIENCE = 5.0  # seconds they have to end with the server
@@ -36,20 +39,29 @@ def _start() -> None:
 def _load() -> None:
     from pages.common.networks import store
     from xdnn_core.errors import UserError
-    from xdnn_core.experiments.comparison import warm_up_network
     from xdnn_core.models.catalogue import EMBEDDED
 
     try:
         for name, *_ in EMBEDDED:
             if not threading.main_thread().is_alive():
                 return
-            warm_up_network(store().get(name))
+            _run_once(store().get(name))
     except UserError as error:  # such as a device that is not there; pages say it too
         _LOGGER.error("%s", error)
     # What is loaded now stays: taking it out of the collector's sight makes every later
     # collection short.
     gc.collect()
     gc.freeze()
+
+
+def _run_once(model: PretrainedModel) -> None:
+    """Run a network's methods, gates and all, so that the first user does not pay for it."""
+    import torch
+
+    from xdnn_core.experiments.comparison import IntegrationSettings, compare
+
+    size = model.preprocessing.size
+    compare(model, torch.ones(1, 3, size, size), 0, IntegrationSettings(steps=2))
 
 
 def _end() -> None:

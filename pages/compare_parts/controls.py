@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common.address import choice
+from pages.common.choices import choose
 from pages.common.terms import explain
 from xdnn_core.attribution.quadrature import RULES
 from xdnn_core.experiments.comparison import BASELINES, IntegrationSettings
@@ -16,22 +17,12 @@ _TOLERANCES = {"5 %": 0.05, "2.5 %": 0.025, "1 %": 0.01}
 def choose_integration() -> IntegrationSettings:
     """Draw rule, steps and baseline of Integrated Gradients."""
     with st.popover("Integration", icon=":material/function:"):
-        until = st.segmented_control(
-            "Stop at", default=_CALLS, required=True, **choice("until", [_CALLS, _ERROR])
-        )
         tolerance = None
-        if until == _ERROR:
-            chosen = st.segmented_control(
-                "Estimated error",
-                default="2.5 %",
-                required=True,
-                **choice("tolerance", list(_TOLERANCES)),
-            )
+        if choose("until", "Stop at", [_CALLS, _ERROR]) == _ERROR:
+            chosen = choose("tolerance", "Estimated error", list(_TOLERANCES), default="2.5 %")
             tolerance = _TOLERANCES[chosen]
             steps = st.select_slider(
-                "Gradient calls at most",
-                value=512,
-                **choice("cap", [32, 64, 128, 256, 512, 1024]),
+                "Gradient calls at most", value=512, **choice("cap", [32, 64, 128, 256, 512, 1024])
             )
         else:
             steps = st.select_slider(

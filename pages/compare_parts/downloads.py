@@ -10,24 +10,27 @@ from pages.common.maps_canvas import MapsScene, standalone_page
 from pages.common.maps_view import MapsView
 from pages.common.theme import Theme
 from pages.common.view import View
+from pages.compare_parts.panel import comparison_rows
 from xdnn_core.experiments.comparison import Comparison, IntegrationSettings, fast_method
-from xdnn_core.figures.export import (
-    attributions_npz,
-    figure_png,
-    ledger_panel,
-    python_snippet,
-    settings_json,
-)
+from xdnn_core.figures.export import attributions_npz, figure_png, ledger_panel, settings_json
 from xdnn_core.figures.ledger import ledger_maps, ledger_values
 from xdnn_core.figures.panels import (
     METHOD_TITLES,
     DisplaySettings,
     Panel,
-    comparison_rows,
     network_name,
     photo_panel,
     view_settings,
 )
+
+_SHOWN = {  # what a snippet prints
+    "": "print(attribution.values.sum(dim=1))  # (1, H, W), logits",
+    "bias_attribution": (
+        "print(attribution.pixels, [(e.name, e.values) for e in attribution.layers])  # logits\n"
+        "print(attribution.biases_map(x.shape[2:]))  # (1, H, W), logits"
+    ),
+}
+_DEFAULT = IntegrationSettings()
 
 
 def draw_downloads(
@@ -102,6 +105,46 @@ def draw_downloads(
                 integration=settings,
             )
         )  # fmt: skip
+
+
+def python_snippet(
+    model: str,
+    method: str,
+    target: int,
+    *,
+    class_name: str,
+    gallery_key: str | None = None,
+    integration: IntegrationSettings = _DEFAULT,
+) -> str:
+    """Return Python code that computes one panel again."""
+    if gallery_key is None:
+        image = 'image = read_photo(Path("photo.jpg").read_bytes())  # your own file'
+        needed = "from pathlib import Path\n\nimport xdnn_core as xdnn\n"
+        needed += "from xdnn_core.data.uploads import read_photo\n"
+    else:
+        image = f"image = {{item.key: item for item in gallery()}}[{gallery_key!r}].open()"
+        needed = "import xdnn_core as xdnn\nfrom xdnn_core.data.gallery import gallery\n"
+    call, shown = f"xdnn.{method}(model.network, x, target)", _SHOWN.get(method, _SHOWN[""])
+    if method == "integrated_gradients":
+        baseline = integration.baseline
+        needed += (
+            "from xdnn_core.experiments.comparison import named_baseline\n"
+            if baseline != "zero"
+            else ""
+        )
+        extra = "".join(f", {name}={value!r}" for name, value in integration.options.items())
+        if baseline != "zero":
+            extra += f", baseline=named_baseline({baseline!r}, model, x)"
+        call = call[:-1] + extra + ")"
+    return (
+        f"{needed}\n"
+        f"model = xdnn.load_model({model!r})\n"
+        f"{image}\n"
+        f"x = model.preprocess(image)[None]  # (1, 3, H, W), normalised\n"
+        f"target = {target}  # {class_name!r}\n"
+        f"attribution = {call}\n"
+        f"{shown}\n"
+    )
 
 
 def _display(view: MapsView, theme: Theme) -> DisplaySettings:

@@ -9,9 +9,10 @@ import streamlit as st
 
 from pages.common.terms import explain
 from pages.common.theme import CONFIG, Theme, colour, figure
+from pages.compare_parts.sentences import biases_caption
 from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.experiments.comparison import Comparison
-from xdnn_core.figures.ledger import biases_caption, waterfall
+from xdnn_core.figures.ledger import waterfall
 from xdnn_core.figures.panels import network_name
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import signed

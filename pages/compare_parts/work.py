@@ -14,7 +14,6 @@ from pages.common.progress import Progress
 from pages.common.terms import explain
 from pages.common.view import View
 from xdnn_core.experiments.comparison import (
-    COARSE_STEPS,
     Comparison,
     IntegrationSettings,
     compare,
@@ -33,6 +32,7 @@ _TIES = (
     "which of them gets the gradient. Each choice is a right attribution; with the pixels told "
     "apart by noise of a billionth the two agree."
 )
+COARSE_STEPS = 16  # of the picture that appears first
 _CAPTUM_WEIGHT = 4  # a gradient in float64, one point at a time, takes about as long as four
 
 

@@ -14,7 +14,8 @@ def what_contrast_changes(name: str, is_xdnn: bool, contrast: NetworkContrast) -
         return f"**{name}'s** prediction is the same at all {contrasts} contrasts above 0{ending}"
     changes = [alpha for alpha in (curves.changes_below, curves.changes_above) if alpha is not None]
     where = " and ".join(
-        f"at **α = {alpha:g}**, to {_class_at(contrast, alpha)}" for alpha in changes
+        f"at **α = {alpha:g}**, to {contrast.predictions[nearest_stop(contrast.stops, alpha)].name}"
+        for alpha in changes
     )
     half = nearest_stop(contrast.stops, 0.5)
     return (
@@ -22,8 +23,3 @@ def what_contrast_changes(name: str, is_xdnn: bool, contrast: NetworkContrast) -
         f"{contrast.stops[half]:g} has a cosine of **{curves.fast_cosine[half]:.2f}** with that at "
         "α = 1."
     )
-
-
-def _class_at(contrast: NetworkContrast, alpha: float) -> str:
-    """The class predicted at a stop."""
-    return contrast.predictions[nearest_stop(contrast.stops, alpha)].name

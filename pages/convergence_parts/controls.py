@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.common.address import choice, choices
+from pages.common.address import choices
+from pages.common.choices import choose
 
 if TYPE_CHECKING:
     from xdnn_core.experiments.convergence_result import Reference
@@ -35,11 +36,8 @@ def choose_plot() -> tuple[list[str], Reference]:
         help="Captum's own curve shares no points with the others and takes as long again.",
         **choices("rules", list(titles)),
     )
-    reference = st.segmented_control(
-        "Errors against",
-        default="300 calls",
-        required=True,
+    reference = choose(
+        "reference", "Errors against", list(_REFERENCES),
         help="300 Gauss–Legendre points are the paper's reference; 2,048 graded ones take longer.",
-        **choice("reference", list(_REFERENCES)),
-    )
+    )  # fmt: skip
     return [titles[title] for title in titles if title in chosen], _REFERENCES[reference]

@@ -9,11 +9,7 @@ from pages.common.cache import results
 from pages.common.jobs import CHUNK, Job, Part
 from pages.common.progress import Progress
 from pages.common.view import View
-from xdnn_core.experiments.convergence import (
-    DEFAULT_RULES,
-    measure_convergence,
-    with_captum,
-)
+from xdnn_core.experiments.convergence import DEFAULT_RULES, measure_convergence, with_captum
 from xdnn_core.experiments.convergence_result import COUNTS, REFERENCES, Convergence, Reference
 from xdnn_core.models.zoo import PretrainedModel
 
@@ -44,13 +40,7 @@ COARSE = ConvergenceSettings(COUNTS[:5], "quick")
 def measurements(view: View, target: int, requested: ConvergenceSettings) -> list[Job]:
     """What was asked for, then what may stand in for it; the coarse picture last."""
     full = ConvergenceSettings()
-    levels = (
-        requested,
-        replace(requested, captum=True),
-        replace(full, captum=True),
-        full,
-        COARSE,
-    )
+    levels = (requested, replace(requested, captum=True), replace(full, captum=True), full, COARSE)
     return [_measurement(view, target, settings) for settings in levels]
 
 

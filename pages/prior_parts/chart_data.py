@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from pages.prior_parts.kept_run import KeptRun
 from pages.prior_parts.scales import strength_label
-from xdnn_core.priors.live_state import MethodCurve, Snapshot, StrengthMark
+from xdnn_core.priors.live_state import Snapshot, StrengthMark
+from xdnn_core.priors.method_curve import MethodCurve
 
 Quantity = Literal["auc", "loss", "penalty", "gini"]
 
@@ -118,7 +119,7 @@ def _chart_marks(live: Snapshot, stride: int, points: int) -> tuple[ChartMark, .
     """Marks within the run; where labels would overlap the later one has it."""
     start = StrengthMark(0, live.config.strength)
     marks = [mark for mark in (start, *live.marks) if mark.epoch < live.config.epochs]
-    shown: list[ChartMark] = []
+    labelled: list[ChartMark] = []
     free = math.inf
     for mark in reversed(marks):
         position = round(mark.epoch / stride)
@@ -126,8 +127,8 @@ def _chart_marks(live: Snapshot, stride: int, points: int) -> tuple[ChartMark, .
         if fits:
             free = position
         label = f"λ {strength_label(mark.strength)}" if fits else ""
-        shown.append(ChartMark(position, label))
-    return tuple(reversed(shown))
+        labelled.append(ChartMark(position, label))
+    return tuple(reversed(labelled))
 
 
 def _round_number(least: float) -> int:

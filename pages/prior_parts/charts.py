@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.common.theme import Theme, colour
 from pages.prior_parts.chart_data import ChartData, Trace
-from xdnn_core.priors.live_state import MethodCurve, TopFeature
+from xdnn_core.priors.method_curve import MethodCurve, TopFeature
 from xdnn_core.priors.methods import parse_method
 
 # A method has the same colour everywhere.
@@ -39,15 +39,15 @@ def draw_chart(
 ) -> None:  # fmt: skip
     """Draw curves against the epoch."""
     series: list[dict[str, Any]] = []
-    shown: list[tuple[int, int]] = []  # run and place in `series` of every line
+    lines: list[tuple[int, int]] = []  # run and index in `series` of every line
     bands = sum(bool(trace.low) for trace in data.traces)
     for trace in data.traces:
         name = trace.title if trace.run == 0 else f"{trace.title} · {names[trace.run]}"
         series += _band(trace, theme, bands) if trace.low else []
-        shown.append((trace.run, len(series)))
+        lines.append((trace.run, len(series)))
         series.append(_line(trace, name, theme))
     # The live run is drawn last, over the others; in legend and tooltip it comes first.
-    order = [number for _, number in sorted(shown)]
+    order = [number for _, number in sorted(lines)]
     series.append(_marks(data, theme, labelled=legend))
     option = _axes(data, legend) | {
         "animation": False,

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.common.address import choice
 from pages.common.errors import for_screen
 from pages.common.progress import download_progress
+from pages.common.uploads import read_once
 from pages.common.wording import plain
 from xdnn_core.data.cohorts.cohort import Cohort
 from xdnn_core.data.cohorts.csv_cohort import cohort_from_table
@@ -59,17 +60,17 @@ def _downloaded() -> dict[str, Cohort]:
 
 
 def _nhanes1(problems: st.delta_generator.DeltaGenerator) -> Cohort:
-    kept = _downloaded()
-    if _NHANES not in kept:
-        place = problems.empty()
-        with place.container():
+    cohorts = _downloaded()
+    if _NHANES not in cohorts:
+        messages = problems.empty()
+        with messages.container():
             if not nhanes1_is_cached():
                 st.markdown("NHANES I is downloaded once, from the authors' repository.")
             progress = download_progress("NHANES I")
             # setdefault: whoever was first, all sessions share one object.
-            kept.setdefault(_NHANES, load_nhanes1(progress=progress))
-        place.empty()
-    return kept[_NHANES]
+            cohorts.setdefault(_NHANES, load_nhanes1(progress=progress))
+        messages.empty()
+    return cohorts[_NHANES]
 
 
 def _own_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
@@ -81,13 +82,11 @@ def _own_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
             max_upload_size=MAX_MEGABYTES,
             key="prior_upload",
         )
-        if uploaded is None:
-            st.session_state["prior_file_problem"] = None
-        elif st.session_state.get("prior_file") != uploaded.file_id:
-            _take(uploaded, uploaded.file_id)
+        new, problem = read_once(uploaded, "prior_upload", _read)
+        if new is not None:
+            st.session_state["prior_table"] = new
         table: CsvTable | None = st.session_state.get("prior_table")
         choice = None if table is None else _choose_outcome(table)
-    problem = st.session_state.get("prior_file_problem")
     if problem:
         problems.warning(for_screen(problem), icon=":material/error:")
     elif table is None:
@@ -95,15 +94,9 @@ def _own_cohort(problems: st.delta_generator.DeltaGenerator) -> Cohort | None:
     return None if table is None else _encoded(table, *(choice or (None, None, ())))
 
 
-def _take(file: BinaryIO, identity: str) -> None:
-    """Read a new file; what is wrong with it is said until another one comes."""
-    st.session_state["prior_file"] = identity
-    st.session_state["prior_file_problem"] = None
-    try:
-        with st.spinner("Reading the file …", show_time=True):
-            st.session_state["prior_table"] = read_table(file)
-    except UserError as error:
-        st.session_state["prior_file_problem"] = str(error)
+def _read(file: BinaryIO) -> CsvTable:
+    with st.spinner("Reading the file …", show_time=True):
+        return read_table(file)
 
 
 def _choose_outcome(table: CsvTable) -> tuple[str, str, tuple[str, ...]] | None:
@@ -123,7 +116,7 @@ def _choose_outcome(table: CsvTable) -> tuple[str, str, tuple[str, ...]] | None:
         key=f"prior_positive_{name}",
     )
     numeric = [
-        str(each) for each in table.frame.select_dtypes("number").columns if str(each) != name
+        str(column) for column in table.frame.select_dtypes("number").columns if str(column) != name
     ]
     codes = st.multiselect(
         "Columns of numbers that are codes",
@@ -138,12 +131,12 @@ def _encoded(
     table: CsvTable, outcome: str | None, positive: str | None, codes: tuple[str, ...]
 ) -> Cohort:
     """The file as a cohort, encoded once a choice."""
-    wanted = (outcome, positive, codes)
-    read, made, cohort = st.session_state.get("prior_own_cohort", (None, None, None))
-    if read is not table or made != wanted:
+    settings = (outcome, positive, codes)
+    of_table, of_settings, cohort = st.session_state.get("prior_own_cohort", (None, None, None))
+    if of_table is not table or of_settings != settings:
         with st.spinner("Encoding the columns …", show_time=True):
             cohort = cohort_from_table(table, outcome, positive, codes)
-        st.session_state["prior_own_cohort"] = (table, wanted, cohort)
+        st.session_state["prior_own_cohort"] = (table, settings, cohort)
     return cohort
 
 

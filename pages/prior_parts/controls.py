@@ -57,11 +57,11 @@ def _sampling(chosen: list[str]) -> tuple[dict[str, int], bool]:
     """References and steps, by the method that takes them; whether draws are independent."""
     left, right = st.columns(2)
     samples = {}
-    for place, name, label, key in (
+    for column, name, label, key in (
         (left, "expected_gradients", "references k", "k"),
         (right, "integrated_gradients", "steps n", "n"),
     ):
-        samples[name] = place.select_slider(
+        samples[name] = column.select_slider(
             f"{METHODS[name].title}: {label}",
             value=METHODS[name].default_samples,
             disabled=name not in chosen,
@@ -107,10 +107,7 @@ def _training() -> dict[str, Any]:
         **number("replicates", 1, MAX_REPLICATES),
     )
     seed = right.number_input(
-        "Seed",
-        value=_DEFAULT.seed,
-        help="Of the first replicate.",
-        **number("seed", 0, 2**31 - 1),
+        "Seed", value=_DEFAULT.seed, help="Of the first replicate.", **number("seed", 0, 2**31 - 1)
     )
     left, right = st.columns([1, 1.4])
     epochs = left.number_input(
@@ -137,9 +134,9 @@ def _training() -> dict[str, Any]:
     }
 
 
-def _are_layers(given: str) -> bool:
+def _are_layers(typed: str) -> bool:
     try:
-        LiveConfig(hidden=parse_hidden(given))
+        LiveConfig(hidden=parse_hidden(typed))
     except UserError:
         return False
     return True

@@ -18,18 +18,17 @@ from pages.common.wording import plain
 from pages.prior_parts.charts import method_colour
 from pages.prior_parts.scales import decimal_label
 from xdnn_core.errors import UserError
-from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results
-from xdnn_core.experiments.figure1_words import (
-    answer,
-    notes,
+from xdnn_core.experiments.figure1_summary import Figure1, Score, load_results, strength_scores
+from xdnn_core.experiments.figure1_text import (
+    caveats,
     order_row,
     other_way_round,
     plus_minus,
+    summary_sentence,
     with_interval,
 )
 from xdnn_core.io import RESULTS
 from xdnn_core.priors.methods import parse_method
-from xdnn_core.priors.sweep_summary import StrengthScore, strength_scores
 
 _COMMAND = "python -m xdnn_core figure1 --cohort nhefs --out assets/results/figure1-nhefs.parquet"
 _FIRST = "figure1-nhefs.parquet"
@@ -43,7 +42,7 @@ def draw_figure1() -> None:
         st.info(f"No results are stored here yet; `{_COMMAND}` makes them.")
         return
     try:
-        found = {str(file): _load(file, file.stat().st_mtime) for file in files}
+        results = {str(file): _load(file, file.stat().st_mtime) for file in files}
     except UserError as error:
         st.error(for_screen(error), icon=":material/error:")
         return
@@ -52,15 +51,15 @@ def draw_figure1() -> None:
             "Results",
             label_visibility="collapsed",
             width=430,
-            **choice("results", list(found), lambda file: _title(Path(file), found[file][0])),
+            **choice("results", list(results), lambda file: _title(Path(file), results[file][0])),
         )
         explain(
             "roc_auc", "strength", "references", "replicate",
             label="What is this?", key="explain_figure1",
         )  # fmt: skip
-    figure, by_strength = found[chosen]
+    figure, by_strength = results[chosen]
     theme = current_theme()
-    _draw_words(figure)
+    _draw_summary(figure)
     left, right = two_columns("panels", border=True)
     with left:
         st.markdown("**Methods**, each at the λ that validation chose")
@@ -71,7 +70,7 @@ def draw_figure1() -> None:
     left, right = two_columns("strengths", border=True)
     with left:
         st.markdown("**Methods by λ**, band ± 2 standard errors; the ring is what validation chose")
-        _draw(_strengths(by_strength, theme), "strengths")
+        _draw(_strengths(by_strength, figure, theme), "strengths")
     with right:
         _draw_table(figure)
     _draw_notes(figure)
@@ -80,25 +79,27 @@ def draw_figure1() -> None:
 def _files() -> list[Path]:
     """Results that come with the app, the default cohort's first, then the user's own."""
     folders = (RESULTS, own_results())
-    found = [file for folder in folders for file in sorted(folder.glob("figure1-*.parquet"))]
-    return sorted(found, key=lambda file: file != RESULTS / _FIRST)
+    files = [file for folder in folders for file in sorted(folder.glob("figure1-*.parquet"))]
+    return sorted(files, key=lambda file: file != RESULTS / _FIRST)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _load(file: Path, changed: float) -> tuple[Figure1, tuple[StrengthScore, ...]]:
+def _load(file: Path, changed: float) -> tuple[Figure1, tuple[Score, ...]]:
     """Read a result once; `changed` tells a newer file from an older one."""
     results, figure = load_results(file)
     return figure, strength_scores(results)
 
 
 def _title(file: Path, figure: Figure1) -> str:
-    own = "" if file.parent == RESULTS else "Own run: "
-    return f"{own}{figure.cohort_title}, {figure.replicates} replicates, {len(figure.strengths)} λ"
+    whose = "" if file.parent == RESULTS else "Own run: "
+    return (
+        f"{whose}{figure.cohort_title}, {figure.replicates} replicates, {len(figure.strengths)} λ"
+    )
 
 
-def _draw_words(figure: Figure1) -> None:
+def _draw_summary(figure: Figure1) -> None:
     """What is like the best, which cohort it is, and what is shown."""
-    st.markdown(answer(figure))
+    st.markdown(summary_sentence(figure))
     strengths = ", ".join(map(decimal_label, figure.strengths))
     st.caption(
         f"Mean test ROC-AUC ± 2 standard errors over **{figure.replicates} replicates** on "
@@ -112,11 +113,11 @@ def _draw_words(figure: Figure1) -> None:
 def _draw_notes(figure: Figure1) -> None:
     """What to know of these numbers, and the pairs that stand the other way round."""
     st.markdown("**What to know, and where the order differs from the paper's**")
-    st.markdown("\n".join(f"- {plain(note)}" for note in notes(figure)))
+    st.markdown("\n".join(f"- {plain(note)}" for note in caveats(figure)))
     if rows := [order_row(order) for order in other_way_round(figure.orders)]:
         st.dataframe(rows, hide_index=True)
-    made = figure.origin
-    st.caption(f"Measured: {made.hardware} · {made.date[:10]}. `{made.command}`")
+    origin = figure.origin
+    st.caption(f"Measured: {origin.hardware} · {origin.date[:10]}. `{origin.command}`")
 
 
 def _draw(figure: go.Figure, key: str) -> None:
@@ -153,17 +154,20 @@ def _add_point(
 ) -> None:  # fmt: skip
     """One score with its error bar; the first of each kind is in the legend."""
     shade, whose = method_colour(score.method, theme), "here" if ours else "the paper"
-    told = f"<br>λ {_strength(score)}, {score.replicates} replicates" if ours else ""
+    detail = f"<br>λ {_strength(score)}, {score.replicates} replicates" if ours else ""
     figure.add_scatter(
         x=[mean],
         y=[row],
-        error_x={"array": [_error(two_sem)], "color": shade, "thickness": 1.5, "width": 4},
+        error_x={
+            "array": [two_sem], "visible": two_sem is not None, "color": shade, "thickness": 1.5,
+            "width": 4,
+        },
         mode="markers",
         marker={
             "size": 10, "color": shade, "symbol": "circle" if ours else "circle-open",
             "line": {"width": 2, "color": shade},
         },
-        hovertemplate=f"{score.title}: {plus_minus(mean, two_sem)}{told}<extra>{whose}</extra>",
+        hovertemplate=f"{score.title}: {plus_minus(mean, two_sem)}{detail}<extra>{whose}</extra>",
         name=whose,
         showlegend=whose not in [trace.name for trace in figure.data],
     )  # fmt: skip
@@ -183,12 +187,12 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
         name="Expected Gradients, here",
         hovertemplate="k = %{x}: %{y:.4f}<extra>here</extra>",
     )
-    known = [score for score in scores if score.paper is not None]
+    published = [score for score in scores if score.paper is not None]
     figure.add_scatter(
-        x=[score.samples for score in known],
-        y=[score.paper.mean for score in known],
+        x=[score.samples for score in published],
+        y=[score.paper.mean for score in published],
         error_y={
-            "array": [_error(score.paper.two_sem) for score in known],
+            "array": [score.paper.two_sem for score in published],
             "width": 5,
             "thickness": 1,
         },
@@ -200,7 +204,7 @@ def _references(result: Figure1, theme: Theme) -> go.Figure:
     )
     for score in result.methods:
         if score.method == "x_gradient":
-            _add_level(figure, score, [each.samples for each in scores], theme)
+            _add_level(figure, score, [point.samples for point in scores], theme)
     ticks = [score.samples for score in scores]
     figure.update_xaxes(type="log", title="references k", tickvals=ticks, ticktext=ticks)
     figure.update_yaxes(title="test ROC-AUC")
@@ -224,13 +228,14 @@ def _add_level(figure: go.Figure, score: Score, span: Sequence[int], theme: Them
         )
 
 
-def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
-    """Test ROC-AUC against λ, a line and its band a method."""
+def _strengths(scores: Sequence[Score], result: Figure1, theme: Theme) -> go.Figure:
+    """Test ROC-AUC against λ, a line and its band a method; a ring at the λ that was chosen."""
     figure = go.Figure()
     for method in dict.fromkeys(score.method for score in scores):
         line = [score for score in scores if score.method == method]
         shade = method_colour(method, theme)
         strengths = [score.strength for score in line]
+        chosen = [strength == result.scores[method].strength for strength in strengths]
         edges = [score.mean + score.two_sem for score in line]
         edges += [score.mean - score.two_sem for score in reversed(line)]
         figure.add_scatter(
@@ -243,10 +248,10 @@ def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
             mode="lines+markers",
             line={"color": shade},
             marker={
-                "size": [14 if score.chosen else 6 for score in line],
-                "symbol": ["circle-open" if score.chosen else "circle" for score in line],
+                "size": [14 if ring else 6 for ring in chosen],
+                "symbol": ["circle-open" if ring else "circle" for ring in chosen],
                 "color": shade,
-                "line": {"width": [2.5 if score.chosen else 0 for score in line], "color": shade},
+                "line": {"width": [2.5 if ring else 0 for ring in chosen], "color": shade},
             },
             name=line[0].title,
             text=[
@@ -263,7 +268,7 @@ def _strengths(scores: Sequence[StrengthScore], theme: Theme) -> go.Figure:
 
 
 def _draw_table(figure: Figure1) -> None:
-    """All numbers."""
+    """All scores as a table."""
     unique = list(figure.scores.values())
     st.dataframe(
         {
@@ -288,8 +293,3 @@ def _draw_table(figure: Figure1) -> None:
 def _strength(score: Score) -> str:
     regularised = parse_method(score.method).card.regularised
     return decimal_label(score.strength) if regularised else "–"
-
-
-def _error(two_sem: float | None) -> float:
-    """Length of an error bar; none where none was published."""
-    return two_sem or 0.0

@@ -49,11 +49,11 @@ def read_kept(store: RunStore) -> KeptRuns:
                     read[run_id] = store.get(run_id)
                 except UnreadableRunError as error:
                     read[run_id] = str(error)
-            found = read[run_id]
-            if isinstance(found, str):
-                broken.append((run_id, found))
+            run = read[run_id]
+            if isinstance(run, str):
+                broken.append((run_id, run))
             else:
-                runs.append(replace(found, name=name))
+                runs.append(replace(run, name=name))
     except RunStoreError as error:
         return KeptRuns(problem=str(error))
     return KeptRuns(tuple(runs), tuple(broken))
@@ -61,14 +61,14 @@ def read_kept(store: RunStore) -> KeptRuns:
 
 def overlays(kept: KeptRuns, session: TrainingSession) -> NamedRuns:
     """The runs that are switched on to be laid over the live one."""
-    shown: list[tuple[str, Run]] = []
+    selected: list[tuple[str, Run]] = []
     previous = _previous(session)
     if previous is not None and st.session_state.get("prior_show_previous", True):
-        shown.append(("previous run", previous))
+        selected.append(("previous run", previous))
     for run in kept.runs:
         if st.session_state.get(f"prior_show_{run.id}", False):
-            shown.append((run.name, run))
-    return shown
+            selected.append((run.name, run))
+    return selected
 
 
 def draw_kept(store: RunStore, kept: KeptRuns, session: TrainingSession) -> None:
@@ -190,27 +190,27 @@ def _use(run: KeptRun) -> None:
 
 
 def _rename(store: RunStore, run_id: str) -> None:
-    with _told():
+    with _report_errors():
         store.rename(run_id, st.session_state[f"prior_name_{run_id}"])
 
 
 def _delete(store: RunStore, run: KeptRun) -> None:
     if st.session_state.get(_DELETED) is run:  # a click that came twice
         return
-    with _told():
+    with _report_errors():
         store.delete(run.id)
         st.session_state[_DELETED] = run
 
 
 def _drop(store: RunStore, run_id: str) -> None:
     """Delete a run that cannot be read, for good."""
-    with _told():
+    with _report_errors():
         store.delete(run_id)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say what could not be done, and end there."""
+def _report_errors() -> Iterator[None]:
+    """Show what could not be done, and end there."""
     try:
         yield
     except UserError as error:
@@ -228,6 +228,6 @@ def _draw_undo(store: RunStore) -> None:
 
 
 def _undo(store: RunStore, run: KeptRun) -> None:
-    with _told():
+    with _report_errors():
         store.restore(run)
         st.session_state.pop(_DELETED, None)

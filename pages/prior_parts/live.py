@@ -19,7 +19,8 @@ from pages.prior_parts.scales import decimal_label
 from pages.prior_parts.session import TrainingSession
 from pages.prior_parts.store import RunStore
 from xdnn_core.errors import UserError
-from xdnn_core.priors.live_state import TOP_FEATURES, Snapshot, State
+from xdnn_core.priors.live_state import Snapshot, State
+from xdnn_core.priors.method_curve import TOP_FEATURES
 from xdnn_core.priors.methods import parse_method
 from xdnn_core.priors.penalties import PENALTIES
 from xdnn_core.text import duration
@@ -27,8 +28,8 @@ from xdnn_core.text import duration
 _REDRAW_SECONDS = 0.12
 _RUNNING = ("preparing", "waiting", "training")  # states that can be paused
 PREVIOUS = "prior_previous"  # session state: the run that the last reset threw away
-LAST = "prior_last"  # session state: whose picture was drawn last, and it; outlives the session
-_KEPT = "prior_kept"  # session state: the picture that was kept last
+LAST = "prior_last"  # session state: token and snapshot drawn last; outlives the session
+_KEPT = "prior_kept"  # session state: the snapshot that was kept last
 
 _ALTS = {
     "auc": "Validation ROC-AUC", "loss": "Training loss", "penalty": "Penalty", "gini": "Gini",
@@ -46,10 +47,10 @@ def draw_live(session: TrainingSession, store: RunStore, others: NamedRuns) -> N
 
 
 def _draw(session: TrainingSession, store: RunStore, others: NamedRuns, moving: bool) -> None:
-    """One picture; the whole page is drawn again when it starts or stops moving."""
-    drawn = session.snapshot
+    """Draw once; the whole page is drawn again when the run starts or stops moving."""
+    before = session.snapshot
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        _draw_commands(session, drawn, store)
+        _draw_commands(session, before, store)
         strength = choose_strength()
     session.trainer.set_strength(strength)
     snapshot = session.snapshot  # with the new λ
@@ -61,15 +62,15 @@ def _draw(session: TrainingSession, store: RunStore, others: NamedRuns, moving: 
     with side.container(gap="xsmall"):
         _draw_features(snapshot)
     _draw_small(session, snapshot, others)
-    if st.session_state.pop("prior_redraw", False) or _is_stale(session, drawn, moving):
+    if st.session_state.pop("prior_redraw", False) or _is_stale(session, before, moving):
         st.rerun()
 
 
-def _is_stale(session: TrainingSession, drawn: Snapshot, moving: bool) -> bool:
-    """Whether redrawing is to begin or to end, or nobody would draw the latest picture."""
-    if session.trainer.busy:  # asked first: once it is not, no newer picture comes
+def _is_stale(session: TrainingSession, before: Snapshot, moving: bool) -> bool:
+    """Whether redrawing is to begin or to end, or nobody would draw the latest snapshot."""
+    if session.trainer.busy:  # asked first: once it is not, no newer snapshot comes
         return not moving
-    return moving or session.snapshot.version != drawn.version
+    return moving or session.snapshot.version != before.version
 
 
 def _draw_commands(session: TrainingSession, snapshot: Snapshot, store: RunStore) -> None:

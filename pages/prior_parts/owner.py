@@ -19,7 +19,7 @@ import streamlit as st
 from pages.common.folders import data_folder
 
 _COOKIE = "xdnn_browser"
-_PLACE = "prior_owner_cookie"
+_WIDGET = "prior_owner_cookie"
 _SESSION_KEY = "prior_owner"
 _KEY_BYTES = 32
 _UNKEPT = secrets.token_bytes(_KEY_BYTES)
@@ -44,14 +44,14 @@ _cookie = st.components.v2.component("xdnn_browser_name", html="<i></i>", js=_JS
 
 def owner() -> str:
     """The browser's name, made at its first visit."""
-    kept = (st.session_state.get(_PLACE) or {}).get("kept")
-    sent = [kept, st.session_state.get(_SESSION_KEY), st.context.cookies.get(_COOKIE)]
-    given = [str(value) for value in sent if value]
-    value = next((one for one in given if is_ours(one)), None) or signed(secrets.token_hex(16))
+    from_script = (st.session_state.get(_WIDGET) or {}).get("kept")
+    sent = [from_script, st.session_state.get(_SESSION_KEY), st.context.cookies.get(_COOKIE)]
+    names = [str(name) for name in sent if name]
+    value = next(filter(is_ours, names), None) or signed(secrets.token_hex(16))
     st.session_state[_SESSION_KEY] = value
-    refused = [one for one in given if not is_ours(one)]
+    refused = [name for name in names if not is_ours(name)]
     with st.container(height=1, border=False, key="prior_owner_place"):
-        _cookie(key=_PLACE, data={"value": value, "refused": refused}, on_kept_change=lambda: None)
+        _cookie(key=_WIDGET, data={"value": value, "refused": refused}, on_kept_change=lambda: None)
     return value.partition(".")[0]
 
 

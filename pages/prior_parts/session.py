@@ -32,7 +32,7 @@ class TrainingSession:
         if self._trainer is None or (not self.has_run and cohort is not self._cohort):
             self._begin()
         elif self.has_run:
-            self.trainer.adjust(config.epochs, config.epochs_per_second)
+            self.trainer.steer(replace(config.steering, strength=self.snapshot.strength))
         elif config != self.snapshot.config:
             self.trainer.reset(config)
 
@@ -44,7 +44,7 @@ class TrainingSession:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The latest picture of the run."""
+        """The run on screen as it is now."""
         return self.trainer.snapshot()
 
     @property
@@ -52,7 +52,7 @@ class TrainingSession:
         """Whether there is a run that new settings would throw away."""
         snapshot = self.snapshot
         begun = bool(snapshot.epoch) or snapshot.state not in ("ready", "failed")
-        return begun or self.trainer.busy  # busy at once, before the picture says so
+        return begun or self.trainer.busy  # busy at once, before the snapshot says so
 
     @property
     def pending(self) -> bool:
@@ -92,5 +92,5 @@ class TrainingSession:
 
 @st.cache_resource(scope="session", on_release=TrainingSession.close, show_spinner=False)
 def training_session() -> TrainingSession:
-    """The one of this browser session."""
+    """The training of this browser session."""
     return TrainingSession()

@@ -65,8 +65,6 @@ class RunStore:
             outcome=snapshot.outcome,
             epoch=snapshot.epoch,
             config=snapshot.config,
-            strength=strengths[-1],
-            marks=tuple(mark for mark in snapshot.marks if mark.epoch < len(strengths)),
             curves=snapshot.curves,
             test_revealed=snapshot.test_revealed,
             moved_after_reveal=snapshot.moved_after_reveal,
@@ -91,7 +89,7 @@ class RunStore:
         return {str(run_id): str(name)[:MAX_NAME] for run_id, name in rows}
 
     def get(self, run_id: str) -> KeptRun:
-        """One run."""
+        """Read one run."""
         rows = self._read(
             "SELECT name, content FROM runs WHERE id = ? AND owner = ?", (run_id, self.owner)
         )
@@ -120,15 +118,15 @@ class RunStore:
             raise _gone()
 
     def _write(self, statement: str, values: tuple[str, ...]) -> int:
-        """Rows changed."""
-        with self._told("written"):
+        """Execute a statement; returns how many rows it changed."""
+        with self._storage_errors("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._connection(_WRITE_SECONDS) as connection:
                 return connection.execute(statement, values).rowcount
 
     def _read(self, statement: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        """Rows found; a file that is not there has none, and is not made."""
-        with self._told("read"):
+        """Fetch rows; a file that is not there has none, and is not made."""
+        with self._storage_errors("read"):
             if not self.path.exists():
                 return []
             with self._connection(_READ_SECONDS) as connection:
@@ -146,7 +144,7 @@ class RunStore:
             yield connection
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _storage_errors(self, what: str) -> Iterator[None]:
         """Trouble with the file as one sentence without its path, which goes to the log."""
         try:
             yield

@@ -54,10 +54,10 @@ class BackgroundRun:
     def status(self) -> RunStatus:
         """How far it is, from its own progress bar."""
         text = self._messages()
-        found = list(_BAR.finditer(text))
+        bars = list(_BAR.finditer(text))
         share, left, detail = 0.0, "", "starting"
-        if found:
-            share, left, detail = float(found[-1][1]) / 100, found[-1][2], found[-1][3] or ""
+        if bars:
+            share, left, detail = float(bars[-1][1]) / 100, bars[-1][2], bars[-1][3] or ""
         code = self._process.poll()
         if code is None:
             return RunStatus("running", share, "" if left == "?" else left, detail)
@@ -94,9 +94,9 @@ class BackgroundRun:
 def _reason(text: str, code: int) -> str:
     """The sentence a command ends with, or its last words."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
-    said = [line for line in lines if line.startswith("error: ")]
-    if said:
-        return said[-1].removeprefix("error: ")
+    errors = [line for line in lines if line.startswith("error: ")]
+    if errors:
+        return errors[-1].removeprefix("error: ")
     return f"The run ended with status {code}: {lines[-1] if lines else 'it said nothing'}."
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.common.errors import for_screen
 from pages.common.folders import data_folder, own_results
-from pages.results_parts.background import OneRun, RunStatus, image_sets_in
+from pages.results_parts.background import OneRun, image_sets_in
 from pages.results_parts.tables import TABLES
 from xdnn_core.errors import UserError
 from xdnn_core.models.catalogue import EMBEDDED, available_models
@@ -104,9 +104,12 @@ def _draw_status(was_running: bool) -> None:
     status = run.status()
     if was_running and status.state != "running":
         st.rerun()  # the page lists the new result
-    st.markdown(f"`python -m xdnn_core {_plain_command(run.arguments)}`")
+    # Files are named, not where they lie on the server.
+    words = (Path(word).name if os.sep in word else word for word in run.arguments)
+    st.markdown(f"`python -m xdnn_core {' '.join(words)}`")
     if status.state == "running":
-        st.progress(status.share, text=_running_text(status))
+        left = f" · {status.left} left" if status.left else ""
+        st.progress(status.share, text=f"**Running**: {status.detail}{left}")
         st.button("Cancel", icon=":material/stop:", on_click=run.cancel)
         return
     if status.state == "failed":
@@ -121,13 +124,3 @@ def _draw_status(was_running: bool) -> None:
     if st.button("New run", icon=":material/add:"):
         _machine().forget()
         st.rerun()
-
-
-def _running_text(status: RunStatus) -> str:
-    left = f" · {status.left} left" if status.left else ""
-    return f"**Running**: {status.detail}{left}"
-
-
-def _plain_command(arguments: tuple[str, ...]) -> str:
-    """The command with files named, not where they lie on the server."""
-    return " ".join(Path(word).name if os.sep in word else word for word in arguments)

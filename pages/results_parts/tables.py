@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -202,16 +201,12 @@ def _draw_curves(table: Table3, network: str, theme: Theme) -> None:
                 line={"color": colour(ink, theme), "dash": dash, "width": width},
                 hovertemplate="%{y:.3g}",
             )
-        _label(made, metric.score)
+        units = {"logit": "target logit", "top1": "top-1, %", "confidence": "confidence"}
+        made.update_xaxes(title="share of the pixels kept", tickformat=".0%")
+        made.update_yaxes(title=units[metric.score])
         st.plotly_chart(
             made, key="table3_curves", config=CONFIG, alt=f"{metric.title} against the kept share"
         )
-
-
-def _label(made: go.Figure, score: str) -> None:
-    made.update_xaxes(title="share of the pixels kept", tickformat=".0%")
-    units = {"logit": "target logit", "top1": "top-1, %", "confidence": "confidence"}
-    made.update_yaxes(title=units[score])
 
 
 def _draw_cost(cost: Cost, theme: Theme) -> None:

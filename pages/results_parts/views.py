@@ -60,16 +60,16 @@ def table2_answer(table: Table2) -> str:
 
 def _accuracy_answer(pairs: Sequence[PairRow], images: int) -> str:
     """Whether accuracy differs without biases, by how much, and how much pairs differ in that."""
-    first, *each = pairs  # with several pairs, their mean comes first
+    first, *single_pairs = pairs  # with several pairs, their mean comes first
     top1 = first.accuracy.top1
     if top1.low <= 0 <= top1.high:
         sure = "no difference in the accuracy of these networks is established"
     else:
         sure = f"these networks' accuracy is {'higher' if top1.value > 0 else 'lower'}"
-    by_pair = ", ".join(signed(100 * pair.accuracy.top1.value, 1) for pair in each)
+    by_pair = ", ".join(signed(100 * pair.accuracy.top1.value, 1) for pair in single_pairs)
     return (
         f"Without biases {sure}: top-1 **{_difference(top1)}** on {images:,} images"
-        + (f", pair by pair {by_pair}" if each else "")
+        + (f", pair by pair {by_pair}" if single_pairs else "")
         + f"; mean per class {_difference(first.accuracy.mean_per_class)}."
     )
 
@@ -80,9 +80,9 @@ def _range(rows: Sequence[BiasCost]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _difference(found: Difference) -> str:
+def _difference(difference: Difference) -> str:
     """A difference in points of per cent with its interval."""
-    value, low, high = (signed(100 * share, 1) for share in astuple(found))
+    value, low, high = (signed(100 * share, 1) for share in astuple(difference))
     return f"{value} points (95{_NBSP}% interval {low} to {high})"
 
 
@@ -104,29 +104,24 @@ def table2_frame(table: Table2, of_batches: bool) -> pd.DataFrame:
 
 def table2_pairs(table: Table2) -> pd.DataFrame:
     """What taking the biases away changes, pair by pair, as text; points of per cent."""
+    paired = [pair.accuracy for pair in table.pairs]
     return pd.DataFrame(
         {
             "X − regular, points": [pair.title for pair in table.pairs],
-            "top-1": [_interval(pair.accuracy.top1) for pair in table.pairs],
-            "top-5": [_interval(pair.accuracy.top5) for pair in table.pairs],
-            "per class": [_interval(pair.accuracy.mean_per_class) for pair in table.pairs],
-            "right alone": [_discordant(pair) for pair in table.pairs],
-            "McNemar p": [
-                "" if (p := pair.accuracy.p) is None else f"{p:.2g}" for pair in table.pairs
+            "top-1": [_interval(one.top1) for one in paired],
+            "top-5": [_interval(one.top5) for one in paired],
+            "per class": [_interval(one.mean_per_class) for one in paired],
+            "right alone": [
+                "" if one.p is None else f"{one.only_first} : {one.only_second}" for one in paired
             ],
+            "McNemar p": ["" if one.p is None else f"{one.p:.2g}" for one in paired],
         }
     )
 
 
-def _interval(found: Difference) -> str:
-    value, low, high = (signed(100 * share, 1) for share in astuple(found))
+def _interval(difference: Difference) -> str:
+    value, low, high = (signed(100 * share, 1) for share in astuple(difference))
     return f"{value} [{low}, {high}]"
-
-
-def _discordant(pair: PairRow) -> str:
-    """How many images the regular and the X network alone name right."""
-    found = pair.accuracy
-    return "" if found.only_first is None else f"{found.only_first} : {found.only_second}"
 
 
 def _bias_part(row: BiasCost) -> str:
@@ -212,9 +207,10 @@ def table3_answer(table: Table3) -> str:
         worse = [name for name in other if table.quality(network, "fast", name).is_worse_than_ig]
         sentences.append(
             f"{start} scores worse than {calls} in **{len(worse)} of {len(MASKING_METRICS)} "
-            "columns**" + (f" ({', '.join(worse)})" if worse else "")
+            "columns**"
+            + (f" ({', '.join(worse)})" if worse else "")
             + ", paired over the images, 95 % for all columns together."
-        )  # fmt: skip
+        )
     return " ".join(sentences)
 
 

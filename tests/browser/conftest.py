@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tools.serving import Server, start_server as _start
 
@@ -25,9 +25,15 @@ CHROMIUM_OPTIONS = [
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server of most tests keeps its data."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def server(server_folder: Path) -> Iterator[str]:
     """Address of one server for the tests that do not mind what came before."""
-    running = _start(tmp_path_factory.mktemp("server"))
+    running = _start(server_folder)
     yield running.url
     running.stop()
 
@@ -42,22 +48,6 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
         return running[-1].url
 
     yield start
-    for one in running:
-        one.stop()
-
-
-@pytest.fixture
-def restart_server(tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Start a server, ending the one before; all have the same folders. Returns its address."""
-    running: list[Server] = []
-
-    def restart() -> str:
-        while running:
-            running.pop().stop()
-        running.append(_start(tmp_path))
-        return running[-1].url
-
-    yield restart
     for one in running:
         one.stop()
 
@@ -80,12 +70,20 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """What all windows share, so that the app's own files are fetched once."""
+    shared = browser.new_context(viewport={"width": 1400, "height": 1000})
+    shared.set_default_timeout(PATIENCE)
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh window; the test fails if the app raised in it."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE)
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A window that no server knows; the test fails if the app raised in it."""
+    context.clear_cookies()
     opened = context.new_page()
     yield opened
     assert opened.get_by_text("encountered an error").count() == 0, "the app raised an error"
-    context.close()
+    opened.close()

@@ -6,29 +6,20 @@ import ast
 import io
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from xdnn_core.attribution.ledger import bias_attribution
-from xdnn_core.data.gallery import gallery
-from xdnn_core.figures.ledger import ledger_sentence
-from xdnn_core.models.zoo import load_model
-from xdnn_core.text import signed
+from tests.browser.driving import choose_class, pick, query
+from tests.browser.looks import NEUTRAL, looks
 
 PANELS = 7  # three a network, and the regular network's biases
 REFINED = re.compile(r"1 gradient call instead of 128")
-
-
-def panels(page: Page) -> int:
-    """How many attribution maps are on screen."""
-    return page.locator('[class*="st-key-panel_"] img').count()
 
 
 def wait_for_panels(page: Page) -> None:
@@ -42,47 +33,17 @@ def wait_until_refined(page: Page) -> None:
     expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
 
 
-def wait_until_idle(page: Page) -> None:
-    """Wait until the server has nothing more to send."""
-    app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def query(page: Page) -> dict[str, str]:
-    """The address's parameters."""
-    return {k: v[0] for k, v in parse_qs(urlparse(page.url).query).items()}
-
-
-def pick(page: Page, title: str) -> None:
-    """Click a photograph of the strip."""
-    page.get_by_role("button", name=title, exact=True).click()
-
-
 def open_popover(page: Page, name: str) -> None:
     page.get_by_role("button", name=re.compile(name)).first.click()
 
 
-def test_a_fresh_server_shows_the_first_page_then_coarse_then_full_pictures(
-    start_server: Callable[[], str], page: Page, record_property: Callable[[str, object], None]
-) -> None:
-    began = time.monotonic()
-    page.goto(start_server())
-    expect(page.get_by_role("button", name="Camera", exact=True)).to_be_visible()
-    first = time.monotonic() - began
-    wait_for_panels(page)
-    coarse = time.monotonic() - began
-    wait_until_refined(page)
-    full = time.monotonic() - began
-    for name, seconds in {"first_page": first, "coarse": coarse, "full": full}.items():
-        record_property(name, round(seconds, 2))
-        print(f"{name}: {seconds:.1f} s after the server was started")
-    assert panels(page) == PANELS
-
-
-def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
+def test_a_link_to_a_fresh_server_shows_the_whole_app_coarse_then_full(
     start_server: Callable[[], str], page: Page
 ) -> None:
     page.goto(start_server() + "/compare?image=rooster&class=pigeon")
+    wait_for_panels(page)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    wait_until_refined(page)
     wait_for_panels(page)
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
     expect(page.get_by_role("button", name="Rooster", exact=True)).to_have_attribute(
@@ -94,28 +55,32 @@ def test_a_deep_link_on_a_fresh_server_shows_the_whole_app(
 def test_choosing_a_photo_and_a_class(server: str, page: Page) -> None:
     page.goto(server)
     wait_for_panels(page)
-    began = time.monotonic()
     pick(page, "Rooster")
-    expect(page.get_by_alt_text("X-Gradient of X-AlexNet for rooster")).to_be_visible()
-    print(f"coarse picture {time.monotonic() - began:.1f} s after the click")
+    picture = page.get_by_alt_text("X-Gradient of X-AlexNet for rooster")
+    expect(picture).to_be_visible()
     wait_until_refined(page)
-    print(f"full picture {time.monotonic() - began:.1f} s after the click")
     assert query(page)["image"] == "rooster"
-    before = page.get_by_alt_text("X-Gradient of X-AlexNet for rooster").get_attribute("src")
-    page.get_by_role("combobox", name=re.compile("Class to explain")).click()
-    page.keyboard.type("pigeon")
-    page.keyboard.press("Enter")
+    before = picture.get_attribute("src")
+    choose_class(page, "pigeon")
     after = page.get_by_alt_text("X-Gradient of X-AlexNet for pigeon")
     expect(after).to_be_visible()
     assert after.get_attribute("src") != before
     assert query(page)["class"] == "pigeon"
-    pick(page, "Elephant")
-    expect(page.get_by_alt_text("X-Gradient of X-AlexNet for elephant")).to_be_visible()
+    # By keyboard: the arrows go along the strip from where it stands.
+    strip = page.locator(".strip button")
+    titles = strip.evaluate_all("all => all.map((one) => one.title)")
+    following = titles[titles.index("Rooster") + 1]
+    page.get_by_role("button", name="Rooster", exact=True).focus()
+    for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_alt_text(f"{following}, as the networks see it")).to_be_visible()
+    chosen = page.get_by_role("button", name=following, exact=True)
+    expect(chosen).to_have_attribute("aria-pressed", "true")
     assert "class" not in query(page), "a new photograph starts with the predicted class"
 
 
 def test_uploads_good_and_bad(server: str, page: Page, tmp_path: Path) -> None:
-    page.goto(server)
+    page.goto(server + "/?steps=8")
     wait_for_panels(page)
     good = tmp_path / "wide.png"
     Image.linear_gradient("L").resize((640, 320)).convert("RGB").save(good)
@@ -123,7 +88,7 @@ def test_uploads_good_and_bad(server: str, page: Page, tmp_path: Path) -> None:
     chooser = page.locator('input[type="file"]')
     chooser.set_input_files(good)
     expect(page.get_by_alt_text("Your photo, as the networks see it")).to_be_visible()
-    wait_until_refined(page)
+    wait_for_panels(page)
     assert query(page)["image"] == "own"
     last_good = page.get_by_alt_text("Your photo, as the networks see it").get_attribute("src")
     bad = tmp_path / "drawing.png"
@@ -169,40 +134,13 @@ def test_downloads_hold_what_is_on_screen(server: str, page: Page) -> None:
     ast.parse(page.get_by_test_id("stCode").inner_text())
 
 
-def test_the_ledger_says_what_the_core_says(server: str, page: Page) -> None:
-    page.goto(server + "/?image=camera&steps=8")
-    model = load_model("alexnet-caltech101", device="cpu")
-    photo = next(item for item in gallery() if item.key == "camera").open()
-    x = model.preprocess(photo)[None]
-    ledger = bias_attribution(model.network, x, model.classes.index("camera"))
-    sentence = ledger_sentence(ledger, "camera").replace("**", "")
-    assert "24\u00a0% from pixels, 76\u00a0% from biases" in sentence
-    said = page.get_by_test_id("stMarkdown").filter(has_text="Its logit for camera")
-    expect(said).to_contain_text(sentence.replace("\u00a0", " "))
-    expect(said).to_contain_text(re.compile("Input×Gradient differs from Integrated Gradients by"))
-    assert "because" not in said.inner_text()
-    chart = page.locator(".stPlotlyChart")
-    for label in ("Pixels", "Convolution 1", "Linear 3", "Logit", signed(ledger.outputs.item())):
-        expect(chart.get_by_text(label, exact=True).first).to_be_visible()
-    at_zero = f"F(0) {signed(ledger.baseline_outputs.item())}, the mean image"
-    expect(chart.get_by_text(at_zero)).to_be_visible()
-    expect(chart.get_by_text("Unexplained")).to_have_count(0)
-    expect(page.get_by_text(re.compile("X-AlexNet has no biases: its pixels"))).to_be_visible()
-    open_popover(page, "From 0 to the logit")
-    expect(page.get_by_text("Srinivas and Fleuret 2019").first).to_be_visible()
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    def opened() -> None:
+        page.goto(server + "/?image=rooster")
+        wait_until_refined(page)
 
-
-def test_a_tolerance_in_place_of_a_number_of_calls(server: str, page: Page) -> None:
-    page.goto(server + "/?image=rooster&until=estimated+error&tolerance=1+%25&cap=32")
-    capped = page.get_by_text(re.compile("The cap of 32 gradient calls was reached"))
-    expect(capped).to_have_count(1)  # AlexNet's; X-AlexNet is done after 16
-    expect(page.get_by_text("1 gradient call instead of 16")).to_be_visible()
-    tolerance = page.get_by_text("Tolerance", exact=True).locator("xpath=following-sibling::*[1]")
-    expect(tolerance).to_have_text(["not met, cap reached", "met"])
-    open_popover(page, "Integration")
-    slider = page.get_by_role("slider", name=re.compile("Gradient calls at most"))
-    slider.focus()
-    page.keyboard.press("End")
-    expect(page).to_have_url(re.compile("cap=1024"))
-    expect(tolerance).to_have_text(["met", "met"])
-    expect(capped).to_have_count(0)
+    for scheme, _ in looks(page, opened):
+        map_ = page.get_by_alt_text("Difference of X-AlexNet for rooster")
+        data = page.request.get(urljoin(server, map_.get_attribute("src"))).body()
+        picture = Image.open(io.BytesIO(data)).convert("RGB")
+        assert picture.getpixel((2, 2)) == NEUTRAL[scheme], "zero has the theme's neutral colour"

@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.driving import wait_until_idle
+from tests.browser.looks import looks
 from tests.experiments.small_pair import make_images
 from xdnn_core.models.zoo import load_model
 
@@ -81,3 +82,9 @@ def test_a_run_is_started_cancelled_taken_up_again_and_shown(
     own.click()
     expect(page.get_by_text(re.compile("made, test · 16 images"))).to_be_visible()
     assert str(tmp_path) not in page.content()
+
+
+def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    for table in TABLES.values():
+        for _ in looks(page, lambda table=table: page.goto(f"{server}/results?table={table}")):
+            expect(page.get_by_text("The paper", exact=True)).to_be_visible()

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from xdnn_core.data.images import ImageSet
 from xdnn_core.data.preprocessing import Preprocessing
@@ -15,11 +16,23 @@ CLASSES = ("a", "b", "c", "d")
 
 
 def make_pair(dtype: torch.dtype = torch.float32) -> list[PretrainedModel]:
-    """An untrained AlexNet with biases that matter, and one without."""
+    """An untrained AlexNet of few channels with biases that matter, and one without."""
     models = []
     for biases in (True, False):
         torch.manual_seed(3)
-        network = AlexNet(NetworkConfig(classes=4, head=8, biases=biases)).to(dtype).eval()
+        network = AlexNet(NetworkConfig(classes=4, head=8, biases=biases))
+        network.features = nn.Sequential(
+            nn.Conv2d(3, 8, 11, stride=4, padding=2, bias=biases),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(8, 12, 5, padding=2, bias=biases),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(12, 12, 3, padding=1, bias=biases),
+            nn.ReLU(),
+        )
+        network.classifier[1] = nn.Linear(12 * 6 * 6, 8, bias=biases)
+        network.to(dtype).eval()
         network.requires_grad_(False)
         for name, parameter in network.named_parameters():
             if name.endswith("bias"):

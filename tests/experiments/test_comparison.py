@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from pages.compare_parts.panel import comparison_rows
+from pages.compare_parts.sentences import biases_caption
 from xdnn_core.data.gallery import gallery
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.comparison import (
@@ -19,8 +21,7 @@ from xdnn_core.experiments.comparison import (
     named_baseline,
     predict,
 )
-from xdnn_core.figures.ledger import biases_caption
-from xdnn_core.figures.panels import DisplaySettings, comparison_rows, display_map, single_panels
+from xdnn_core.figures.panels import DisplaySettings, display_map, single_panels
 from xdnn_core.metrics.distance import relative_l1
 from xdnn_core.models.zoo import PretrainedModel, load_model
 from xdnn_core.text import signed

@@ -12,6 +12,7 @@ from xdnn_core.cli import main
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import cost
 from xdnn_core.experiments.cost import PRIORS, Cost, load_cost, training_step
+from xdnn_core.experiments.measuring import in_fresh_process
 from xdnn_core.experiments.provenance import Provenance, save_result
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.priors.penalties import gini
@@ -92,12 +93,12 @@ def test_wrong_options_are_one_sentence(
     assert "has no biases already" in capsys.readouterr().err
 
 
-def test_the_peak_of_a_step_holds_its_activations() -> None:
-    """In a process of its own, on the embedded network: eight images need more than one."""
-    from xdnn_core.experiments.measuring import in_fresh_process
+def peaks(batches: tuple[int, ...]) -> list[int]:
+    """The memory of one step after the other; for a process of its own."""
+    return [cost.peak_of("alexnet-caltech101", "none", batch, "cpu", 1) for batch in batches]
 
-    one, eight = (
-        in_fresh_process(cost.peak_of, "alexnet-caltech101", "none", batch, "cpu", 1)
-        for batch in (1, 8)
-    )
+
+def test_the_peak_of_a_step_holds_its_activations() -> None:
+    """In a fresh process, on the embedded network: eight images need more than one."""
+    one, eight = in_fresh_process(peaks, (1, 8))
     assert eight > one > 0

@@ -14,16 +14,16 @@ import torch
 from PIL import Image
 
 import xdnn_core
+from pages.common.theme import colour_bar
+from pages.compare_parts.downloads import python_snippet
 from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.experiments.comparison import IntegrationSettings, compare
 from xdnn_core.figures.export import (
     attributions_npz,
-    colour_bar_css,
     figure_png,
     ledger_panel,
-    python_snippet,
     settings_json,
     write_atomically,
 )
@@ -124,7 +124,7 @@ def test_settings_are_readable_json() -> None:
 
 
 def test_colour_bar_runs_from_negative_to_positive() -> None:
-    css = colour_bar_css("dark")
+    css = colour_bar("dark")
     colours = palette_colours("dark")
     assert css.startswith("linear-gradient(90deg, ")
     assert css.index(colours[0]) < css.index(colours[2]) < css.index(colours[4])

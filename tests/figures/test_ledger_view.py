@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from pages.compare_parts.sentences import biases_caption, ledger_sentence
 from xdnn_core.attribution.ledger import Ledger, LedgerEntry
 from xdnn_core.figures.ledger import (
     MOST_BARS,
-    biases_caption,
-    ledger_sentence,
     ledger_text,
     ledger_values,
     waterfall,

@@ -96,7 +96,7 @@ def test_shapes_and_homogeneity(biases: bool) -> None:
                     parameter.uniform_(0.1, 0.5)
                 elif not parameter.any():
                     parameter.normal_(0, 0.02)
-        x = torch.randn(2, 3, 64, 64)
+        x = torch.randn(2, 3, 32, 32)
         assert network.eval()(x).shape == (2, 4)
         report = inspect_homogeneity(network, x[:1])
         assert report.is_homogeneous == (not biases), report.first_break

@@ -21,9 +21,9 @@ def test_equal_double_backward(key: str, penalty: str, hidden: tuple[int, ...]) 
     replicates, strength = 3, 0.7
     method = parse_method(key)
     splits = double_splits(make_cohort(features=11), replicates)
-    ensemble = PriorEnsemble(splits, EnsembleConfig(method, penalty, strength, hidden))
+    ensemble = PriorEnsemble(splits, EnsembleConfig(method, penalty, hidden))
     networks = [ensemble.parameters.network(i) for i in range(replicates)]
-    record = ensemble.step()
+    record = ensemble.step(strength)
     assert record is not None
     seeds = torch.tensor(replicate_seeds(0, replicates, "references"))
     for i, network in enumerate(networks):
@@ -53,10 +53,10 @@ def test_equal_double_backward(key: str, penalty: str, hidden: tuple[int, ...]) 
 @pytest.mark.parametrize("key", ["rrr", "x_gradient", "expected_gradients:2"])
 def test_without_strength_only_the_loss_pulls(key: str) -> None:
     splits = double_splits(make_cohort(), 2)
-    config = EnsembleConfig(parse_method(key), strength=0.0, hidden=(9, 4))
+    config = EnsembleConfig(parse_method(key), hidden=(9, 4))
     ensemble = PriorEnsemble(splits, config)
     networks = [ensemble.parameters.network(i) for i in range(2)]
-    record = ensemble.step()
+    record = ensemble.step(0.0)
     assert record is not None
     assert record.gini.isfinite().all()
     for i, network in enumerate(networks):
@@ -70,7 +70,7 @@ def test_without_strength_only_the_loss_pulls(key: str) -> None:
 def test_what_is_not_measured_is_nan_not_a_number() -> None:
     splits = double_splits(make_cohort(), 2)
     config = EnsembleConfig(parse_method("none"), hidden=(4,), measure=False)
-    record = PriorEnsemble(splits, config).step()
+    record = PriorEnsemble(splits, config).step(1.0)
     assert record is not None
     assert record.penalty.isnan().all()
     assert record.gini.isnan().all()

@@ -28,7 +28,7 @@ SMALL = EnsembleConfig(parse_method("x_gradient"), hidden=HIDDEN)
 
 def trained(ensemble: PriorEnsemble, epochs: int) -> PriorEnsemble:
     for _ in range(epochs):
-        assert ensemble.step() is not None
+        assert ensemble.step(1.0) is not None
     return ensemble
 
 
@@ -79,10 +79,8 @@ def test_a_stack_trains_as_plain_torch_does_with_strength_changing(key: str) -> 
     ensemble = PriorEnsemble(double_splits(make_cohort(), 3), config)
     scores = []
     for strength in strengths:
-        ensemble.strength = strength
-        record = ensemble.step()
+        record = ensemble.step(strength)
         assert record is not None
-        assert record.strength == strength
         scores.append(record.validation_auc)
     network, best, expected = one_network(1, key, strengths)
     ours = ensemble.parameters.network(1)
@@ -117,7 +115,7 @@ def test_a_stopped_epoch_changes_nothing() -> None:
     stopped, other = PriorEnsemble(splits, config), PriorEnsemble(splits, config)
     stopped._tile = 1
     answers = iter([False, False, True])
-    assert stopped.step(lambda: next(answers)) is None
+    assert stopped.step(1.0, lambda: next(answers)) is None
     assert stopped.epoch == 0
     assert stopped.test_auc(should_stop=lambda: True) is None
     trained(stopped, 3)
@@ -127,9 +125,9 @@ def test_a_stopped_epoch_changes_nothing() -> None:
 
 def test_the_loss_logged_is_cross_entropy_alone() -> None:
     splits = double_splits(make_cohort(), 2)
-    ensemble = PriorEnsemble(splits, replace(SMALL, strength=1000.0))
+    ensemble = PriorEnsemble(splits, SMALL)
     network = ensemble.parameters.network(0)
-    record = ensemble.step()
+    record = ensemble.step(1000.0)
     assert record is not None
     x, y = training_rows(splits, 0)
     expected = binary_cross_entropy_with_logits(network(x), y).detach()
@@ -145,7 +143,7 @@ def test_the_best_networks_are_tested_on_rows_standardised_by_their_split(
     kept: dict[int, Tensor] = {}
     for epoch in range(25):
         before = [ensemble.parameters.network(i) for i in range(3)]
-        assert ensemble.step() is not None
+        assert ensemble.step(1.0) is not None
         for i in range(3):
             if int(ensemble.best_epoch[i]) == epoch:
                 split = split_cohort(cohort, i)
@@ -163,10 +161,10 @@ def test_zero_attributions_are_counted_and_harm_nothing(key: str) -> None:
     """Without any variation every standardised input is 0, and so is every attribution."""
     cohort = make_cohort()
     flat = cohort_of(np.ones_like(cohort.features), cohort.labels)
-    config = replace(SMALL, method=parse_method(key), strength=100.0)
+    config = replace(SMALL, method=parse_method(key))
     ensemble = PriorEnsemble(stack_splits(flat, range(2), CPU), config)
     for _ in range(10):
-        record = ensemble.step()
+        record = ensemble.step(100.0)
         assert record is not None
         assert record.undefined.all()
         assert record.penalty.isnan().all()
@@ -185,7 +183,7 @@ def test_constant_columns_train_on() -> None:
     ensemble = PriorEnsemble(double_splits(cohort_of(values, cohort.labels), 2), SMALL)
     trained(ensemble, 20)
     assert ensemble.parameters.flat.isfinite().all()
-    record = ensemble.step()
+    record = ensemble.step(1.0)
     assert record is not None
     assert record.profile[:, 3].tolist() == [0.0, 0.0]
 

@@ -12,9 +12,13 @@ from tests.priors.small_cohorts import make_cohort
 from xdnn_core.errors import UserError
 from xdnn_core.experiments import figure1
 from xdnn_core.experiments.figure1_differences import FIGURE_METHODS, PAPER
-from xdnn_core.experiments.figure1_summary import load_results, summarise
-from xdnn_core.experiments.figure1_words import answer, describe, notes
-from xdnn_core.experiments.provenance import save_result
+from xdnn_core.experiments.figure1_summary import (
+    load_results,
+    save_results,
+    strength_scores,
+    summarise,
+)
+from xdnn_core.experiments.figure1_text import caveats, describe, summary_sentence
 
 CPU = torch.device("cpu")
 MEANS = {
@@ -75,7 +79,7 @@ def test_both_panels_at_the_strength_validation_chose() -> None:
 def test_says_which_cohort_what_is_sure_and_where_the_order_differs() -> None:
     cohort = make_cohort()
     figure = summarise(made_results(), cohort, CPU)
-    said = notes(figure)
+    said = caveats(figure)
     assert "not on the paper's NHANES I matrix" in said[0]
     rest = len(cohort) - 2 * figure.train_rows
     share = f"{100 * rest / len(cohort):.0f} %"
@@ -86,7 +90,7 @@ def test_says_which_cohort_what_is_sure_and_where_the_order_differs() -> None:
         "The paper has X-Gradient above every other method of its left panel. Here the mean is "
         "higher for Expected Gradients (k = 1) +0.0100 (+0.0091 to +0.0109)."
     )
-    assert answer(figure) == (
+    assert summary_sentence(figure) == (
         "**Expected Gradients (k = 2)** has the highest mean, **0.760**, +0.0600 (+0.0545 to "
         "+0.0655) over no prior; all other methods are told apart from it (paired t tests, "
         "Bonferroni-corrected for 6 comparisons, 5 %). **X-Gradient**, which takes one gradient: "
@@ -101,16 +105,33 @@ def test_replicates_without_a_score_are_counted() -> None:
     figure = summarise(results, make_cohort(), CPU)
     assert (figure.methods[0].replicates, figure.methods[0].undefined) == (3, 1)
     said = "No prior: 1 of 4 replicates have no ROC-AUC and are left out"
-    assert any(note.startswith(said) for note in notes(figure))
+    assert any(note.startswith(said) for note in caveats(figure))
     gain = figure.methods[-1].gain
     assert gain is not None
     assert (gain.replicates, gain.left_out) == (3, 1), "left out with its partner"
 
 
+def test_scores_at_every_strength_of_the_methods_that_have_several() -> None:
+    results = made_results(3)
+    at = (results["method"] == "x_gradient") & (results["strength"] == 1.0)
+    results.loc[at & (results["replicate"] == 1), "test_auc"] = np.nan
+    scores = strength_scores(results)
+    keys = ["expected_gradients:1", "gradient", "rrr", "x_gradient"]
+    assert [(score.method, score.strength) for score in scores] == [
+        (key, strength) for key in keys for strength in (0.1, 1.0)
+    ]
+    low, high = scores[-2:]
+    assert (low.title, low.replicates) == ("X-Gradient", 3)
+    assert (low.mean, low.two_sem) == (pytest.approx(0.99), pytest.approx(0.0, abs=1e-12))
+    assert high.mean == pytest.approx(0.74 + 0.0005 * 5)
+    assert high.two_sem == pytest.approx(2 * 0.01)
+    assert (high.replicates, high.undefined) == (2, 1)
+
+
 def test_no_score_at_all_is_said() -> None:
     results = made_results().assign(test_auc=np.nan, validation_auc=np.nan)
     figure = summarise(results, make_cohort(), CPU)
-    assert answer(figure) == "No replicate has a ROC-AUC."
+    assert summary_sentence(figure) == "No replicate has a ROC-AUC."
     assert {order.verdict for order in figure.orders} == {"open"}
 
 
@@ -118,7 +139,7 @@ def test_the_file_holds_results_and_summary(tmp_path: Path) -> None:
     results = made_results()
     figure = summarise(results, make_cohort(), CPU)
     path = tmp_path / "figure1.parquet"
-    save_result(path, results, figure, "figure1")
+    save_results(path, results, figure)
     again, loaded = load_results(path)
     pd.testing.assert_frame_equal(again, results)
     assert describe(loaded) == describe(figure)

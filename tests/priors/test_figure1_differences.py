@@ -16,7 +16,7 @@ from xdnn_core.experiments.figure1_differences import (
     published_orders,
 )
 from xdnn_core.experiments.figure1_summary import Figure1, load_results
-from xdnn_core.experiments.figure1_words import answer, notes, other_way_round
+from xdnn_core.experiments.figure1_text import caveats, other_way_round, summary_sentence
 from xdnn_core.io import RESULTS
 
 NHEFS, SUBSET = "nhefs", "nhanes-i-subset"
@@ -91,17 +91,20 @@ def test_differences_that_unpaired_errors_hide(
 def test_what_cannot_be_told_apart_from_the_best() -> None:
     _, nhefs = stored(NHEFS)
     assert nhefs.like_the_best == ("expected_gradients:1",)
-    assert "all other methods are told apart from it" in answer(nhefs)
+    assert "all other methods are told apart from it" in summary_sentence(nhefs)
     _, subset = stored(SUBSET)
     assert subset.like_the_best[0] == "rrr"
     left_out = set(subset.scores) - set(subset.like_the_best)
     assert left_out == {"x_gradient", "none", "none_without_bias"}
-    assert "Gradient and Expected Gradients (k = 1, 2, 4, 8, 16)** cannot be told" in answer(subset)
+    assert (
+        "Gradient and Expected Gradients (k = 1, 2, 4, 8, 16)** cannot be told"
+        in summary_sentence(subset)
+    )
 
 
 def test_the_papers_order_of_x_gradient_is_contradicted_where_it_prints_no_number() -> None:
     _, figure = stored(SUBSET)
-    said = notes(figure)[-1]
+    said = caveats(figure)[-1]
     assert "RRR +0.0080 (+0.0050 to +0.0110); Gradient +0.0072 (+0.0041 to +0.0103)" in said
     assert "Expected Gradients (k = 1) +0.0035 (−0.0007 to +0.0076), not told apart" in said
     reversed_pairs = {
@@ -125,7 +128,9 @@ def test_orders_count_up_and_are_corrected_by_holm() -> None:
     assert [order.verdict != "open" for order in figure.orders] == [
         place < rejected for place in range(len(p))
     ]
-    assert "Here 23 stand the same way, 15 the other way round, and 19 cannot" in notes(figure)[-2]
+    assert (
+        "Here 23 stand the same way, 15 the other way round, and 19 cannot" in caveats(figure)[-2]
+    )
 
 
 def test_a_gain_over_no_prior_has_its_interval() -> None:
@@ -144,7 +149,7 @@ def test_most_test_people_are_the_same_in_every_replicate() -> None:
     _, figure = stored(NHEFS)
     assert {len(test) for test in tests} == {figure.test_rows}
     assert shared == pytest.approx(figure.test_rows / figure.rows, abs=0.002)
-    assert any("any other replicate tests on about 88 % too" in note for note in notes(figure))
+    assert any("any other replicate tests on about 88 % too" in note for note in caveats(figure))
 
 
 def test_the_best_is_left_out_no_more_often_than_it_says() -> None:

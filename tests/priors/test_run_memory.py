@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from pages.common.queue import WorkQueue
+from tests.priors.driving import CONFIG, PATIENCE, step, until, until_state
 from tests.priors.small_cohorts import CPU, make_cohort
-from tests.priors.test_live_trainer import CONFIG, PATIENCE, step, until, until_state
 from xdnn_core.errors import UserError
 from xdnn_core.priors import memory
 from xdnn_core.priors.ensemble import PriorEnsemble
 from xdnn_core.priors.live import LiveTrainer
-from xdnn_core.priors.live_curve import LiveCurve
+from xdnn_core.priors.live_run import LiveCurve
 from xdnn_core.priors.live_state import LiveConfig, Snapshot
 from xdnn_core.priors.memory import RunMemory, memory_needed
 from xdnn_core.priors.methods import parse_method
@@ -185,7 +185,7 @@ def test_the_need_is_about_what_a_run_holds(
     splits = stack_splits(cohort, range(replicates), CPU)
     curves = [LiveCurve(method, splits, config, cohort.columns) for method in config.methods]
     for curve in curves:
-        curve.step(lambda: False)
+        curve.step(1.0, lambda: False)
         curve.score(lambda: False)
     seen: dict[int, int] = {}
     _bytes_of(curves, seen)

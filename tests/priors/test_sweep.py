@@ -41,10 +41,10 @@ def test_a_row_for_every_training_and_what_it_says() -> None:
     assert set(frame.loc[frame["method"] == "none", "strength"]) == {0.0}
     at = (frame["method"] == "x_gradient") & (frame["strength"] == 10.0)
     row = frame[at & (frame["replicate"] == 3)].iloc[0]
-    config = EnsembleConfig(parse_method("x_gradient"), strength=10.0, hidden=(8, 4))
+    config = EnsembleConfig(parse_method("x_gradient"), hidden=(8, 4))
     ensemble = PriorEnsemble(double_splits(make_cohort(), 1, seed=3), config, seed=3)
     for _ in range(6):
-        ensemble.step()
+        ensemble.step(10.0)
     areas = ensemble.test_auc()
     assert areas is not None
     assert row["seed"] == 3

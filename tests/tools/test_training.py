@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tools.training import TrainConfig, build_network, loop, train_network
+from tools.training.__main__ import main
 from tools.training.caltech101 import split_by_class
 from tools.training.crops import CropConfig, CropDataset
 from tools.training.features import load_features
@@ -25,6 +26,7 @@ from tools.training.objective import loss
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.errors import UserError
+from xdnn_core.models.checkpoints import read_embedded, recipe_in_words
 from xdnn_core.models.networks import AlexNet, NetworkConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -213,31 +215,30 @@ def test_splitting_keeps_classes_apart_and_loses_nothing(images: ImageSet) -> No
     assert set(fewer.labels) == {0, 1}
 
 
-def run_command(folder: Path, *launcher: str, options: tuple[str, ...] = ()) -> str:
-    """Train both tiny networks through the command line; returns what it printed."""
+def options(folder: Path, *more: str) -> list[str]:
+    """What the command is given to train both networks on few images."""
     save_file(make_features(), folder / "f.safetensors")
-    command = [sys.executable, *launcher, "-m", "tools.training", "caltech101", "--fp32"]
-    command += ["--data", str(make_folder(folder / "data")), "--epochs", "1"]
-    command += ["--features", str(folder / "f.safetensors")]
-    command += ["--out", str(folder / "out"), "--work", str(folder / "work"), "--device", "cpu"]
-    command += options
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    given = ["caltech101", "--fp32", "--data", str(make_folder(folder / "data")), "--epochs", "1"]
+    given += ["--features", str(folder / "f.safetensors"), "--device", "cpu"]
+    return [*given, "--out", str(folder / "out"), "--work", str(folder / "work"), *more]
 
 
-@pytest.mark.parametrize(
-    "launcher", [(), ("-m", "torch.distributed.run", "--nproc-per-node", "2")], ids=["one", "two"]
-)
+@pytest.mark.parametrize("processes", [1, 2])
 def test_the_command_stores_both_networks_with_their_accuracy(
-    tmp_path: Path, launcher: tuple[str, ...]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], processes: int
 ) -> None:
-    from xdnn_core.models.checkpoints import read_embedded
-
-    printed = run_command(tmp_path, *launcher)
+    if processes == 1:
+        assert main(options(tmp_path)) == 0
+        printed = capsys.readouterr().out
+    else:
+        launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+        command = [sys.executable, *launcher, "-m", "tools.training", *options(tmp_path)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout
     for name, biases in (("alexnet-caltech101", True), ("xalexnet-caltech101", False)):
         network, description = read_embedded(tmp_path / "out" / f"{name}.safetensors")
         assert network.config.biases is biases
@@ -248,10 +249,11 @@ def test_the_command_stores_both_networks_with_their_accuracy(
     assert "homogeneous: True" in printed
 
 
-def test_a_pair_is_trained_alike_once_a_seed_with_images_held_out(tmp_path: Path) -> None:
-    from xdnn_core.models.checkpoints import read_embedded, recipe_in_words
-
-    printed = run_command(tmp_path, options=("--alike", "--seeds", "0", "1"))
+def test_a_pair_is_trained_alike_once_a_seed_with_images_held_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(tmp_path, "--alike", "--seeds", "0", "1")) == 0
+    printed = capsys.readouterr().out
     recipes = {}
     for name, biases in (("alexnet-alike", True), ("xalexnet-alike", False)):
         for seed in (0, 1):

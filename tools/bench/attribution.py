@@ -11,7 +11,6 @@ graded points.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,14 +20,7 @@ from captum.attr import IntegratedGradients
 from torch import Tensor
 from tqdm import tqdm
 
-from tools.bench.report import (
-    Report,
-    Row,
-    add_common_arguments,
-    circumstances,
-    finish,
-    require_positive,
-)
+from tools.bench.report import Report, Row, circumstances, on_photograph
 from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.target import Target
@@ -125,11 +117,11 @@ def photographs(model: PretrainedModel, first: str, count: int) -> tuple[Tensor,
 def extra_memory(name: str, image: str, device: str, threads: int) -> int:
     """Peak extra bytes of one of `METHODS` on one photograph; for a process of its own."""
     torch.set_num_threads(threads)
-    place = resolve_device(device)
-    model = load_model(PLAIN, place)
+    chosen = resolve_device(device)
+    model = load_model(PLAIN, chosen)
     x, target = photographs(model, image, 1)
     input_x_gradient(model.network, x, target)  # loads code and libraries
-    return peak_extra_bytes(lambda: METHODS[name](model, x, target), place)
+    return peak_extra_bytes(lambda: METHODS[name](model, x, target), chosen)
 
 
 def fewest_steps(
@@ -208,12 +200,12 @@ def measure(image: str, device: torch.device, repeats: int) -> AttributionReport
     counts = dict.fromkeys(seconds, 1)
     for count in (1, BATCH):
         pair = time_x_gradient(xdnn, *photographs(xdnn, image, count), repeats)
-        for name, found in zip(("X-Gradient", "Captum on X-AlexNet"), pair, strict=True):
-            seconds[f"{name}, batch of {count}"], counts[f"{name}, batch of {count}"] = found, count
+        for name, took in zip(("X-Gradient", "Captum on X-AlexNet"), pair, strict=True):
+            seconds[f"{name}, batch of {count}"], counts[f"{name}, batch of {count}"] = took, count
     return AttributionReport(
         *circumstances(device, f"photograph {image!r}", repeats),
         seconds=seconds,
-        images_per_second={name: counts[name] / found for name, found in seconds.items()},
+        images_per_second={name: counts[name] / took for name, took in seconds.items()},
         peak_extra_bytes=memory,
         captum_error=error,
         graded_steps=graded_steps,
@@ -245,14 +237,4 @@ def rows_of(
     ]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``python -m tools.bench attribution``."""
-    add_common_arguments(parser, repeats=5)
-    parser.add_argument("--image", default="camera", help="gallery photograph (default: camera)")
-
-
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m tools.bench attribution``; returns the exit status."""
-    require_positive(repeats=args.repeats)
-    report = measure(args.image, resolve_device(args.device), args.repeats)
-    return finish(report, args.json)
+add_arguments, main = on_photograph(lambda *options: measure(*options), repeats=5)

@@ -38,13 +38,7 @@ from xdnn_core.priors.splits import SplitStack, stack_splits
 from xdnn_core.priors.sweep import PAPER_STRENGTHS
 
 # Least ratio of CPU seconds a replicate, sequential over stacked.
-TARGETS = {
-    "none": 2.5,
-    "x_gradient": 3.0,
-    "rrr": 3.0,
-    "gradient": 3.0,
-    "expected_gradients:8": 2.0,
-}
+TARGETS = {"none": 2.5, "x_gradient": 3.0, "rrr": 3.0, "gradient": 3.0, "expected_gradients:8": 2.0}
 RATE_TARGET = 0.55
 SWEEP_TARGET_SECONDS = 60.0
 _TIMED_REPLICATES = 5
@@ -80,10 +74,10 @@ def _our_score(logits: Tensor, labels: Tensor) -> float:
 
 def _train_stack(splits: SplitStack, method: PriorMethod, epochs: int) -> PriorEnsemble:
     """The stacked trainer on the same task; nothing is measured that the loop does not."""
-    config = EnsembleConfig(method, strength=STRENGTH, measure=False)
+    config = EnsembleConfig(method, measure=False)
     ensemble = PriorEnsemble(splits, config)
     for _ in range(epochs):
-        ensemble.step()
+        ensemble.step(STRENGTH)
     return ensemble
 
 

@@ -12,7 +12,6 @@ those of a sweep with 1,024 cells.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,28 +20,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from tools.bench.attribution import (
-    BATCH,
-    PLAIN,
-    STEPS,
-    XDNN,
-    Method,
-    by_captum,
-    by_us,
-    photographs,
-)
-from tools.bench.report import (
-    Report,
-    Row,
-    add_common_arguments,
-    circumstances,
-    finish,
-    require_positive,
-)
+from tools.bench.attribution import BATCH, PLAIN, STEPS, XDNN, Method, by_captum, by_us, photographs
+from tools.bench.report import Report, Row, circumstances, on_photograph
 from xdnn_core.attribution.contrast_mesh import ray_mesh
 from xdnn_core.attribution.contrast_result import RaySweep
 from xdnn_core.attribution.contrast_sweep import STOPS, ray_sweep
-from xdnn_core.device import resolve_device
 from xdnn_core.experiments.convergence import measure_convergence
 from xdnn_core.experiments.measuring import interleaved_seconds
 from xdnn_core.metrics.distance import relative_l1
@@ -117,9 +99,11 @@ def time_contrasts(
     }
     works = [*whole.values(), *parts.values()]
     interleaved_seconds(works, 1, x.device)
-    found = dict(zip([*whole, *parts], interleaved_seconds(works, repeats, x.device), strict=True))
+    medians = dict(
+        zip([*whole, *parts], interleaved_seconds(works, repeats, x.device), strict=True)
+    )
     share = len(STOPS) / len(TIMED_STOPS)
-    return {name: took * (share if name in parts else 1) for name, took in found.items()}
+    return {name: took * (share if name in parts else 1) for name, took in medians.items()}
 
 
 def errors_at_stops(model: PretrainedModel, x: Tensor, target: int) -> dict[str, list[float]]:
@@ -131,8 +115,8 @@ def errors_at_stops(model: PretrainedModel, x: Tensor, target: int) -> dict[str,
     captum = torch.stack(
         [one[0].sum(dim=0).cpu() for one in one_by_one(by_captum(BATCH), model, x, target)]
     )
-    found = {SWEEP: _maps(ray_sweep(model.network, x, target, cells=STEPS)), CAPTUM: captum}
-    return {name: relative_l1(maps, reference).tolist() for name, maps in found.items()}
+    by_name = {SWEEP: _maps(ray_sweep(model.network, x, target, cells=STEPS)), CAPTUM: captum}
+    return {name: relative_l1(maps, reference).tolist() for name, maps in by_name.items()}
 
 
 def _maps(sweep: RaySweep) -> Tensor:
@@ -180,14 +164,4 @@ def rows_of(seconds: dict[str, float], ours: int, separate: int, aside: int) -> 
     ]  # fmt: skip
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``python -m tools.bench ray``."""
-    add_common_arguments(parser, repeats=3)
-    parser.add_argument("--image", default="camera", help="gallery photograph (default: camera)")
-
-
-def main(args: argparse.Namespace) -> int:
-    """Run ``python -m tools.bench ray``; returns the exit status."""
-    require_positive(repeats=args.repeats)
-    report = measure(args.image, resolve_device(args.device), args.repeats)
-    return finish(report, args.json)
+add_arguments, main = on_photograph(lambda *options: measure(*options), repeats=3)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from xdnn_core.device import device_title
+from xdnn_core.device import device_title, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.figures.export import write_atomically
 
@@ -78,6 +79,24 @@ def add_common_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
         "--repeats", type=int, default=repeats, help=f"timed rounds (default: {repeats})"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
+
+
+def on_photograph(
+    measure: Callable[[str, torch.device, int], Report], repeats: int
+) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]:
+    """Options and main of a benchmark that is measured on one photograph of the gallery."""
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        add_common_arguments(parser, repeats)
+        parser.add_argument(
+            "--image", default="camera", help="gallery photograph (default: camera)"
+        )
+
+    def main(args: argparse.Namespace) -> int:
+        require_positive(repeats=args.repeats)
+        return finish(measure(args.image, resolve_device(args.device), args.repeats), args.json)
+
+    return add_arguments, main
 
 
 def require_positive(**numbers: int) -> None:

@@ -117,37 +117,33 @@ def _train_one(
 
     # Measured as it will be stored, so that the accuracy beside the weights is theirs.
     network = network.half().float()
-    place = resolve_device(args.device)
-    network = network.to(place)
+    device = resolve_device(args.device)
+    network = network.to(device)
     if held_out is not None:
-        validation = measure_accuracy(network, held_out, preprocessing, place)
+        validation = measure_accuracy(network, held_out, preprocessing, device)
         recipe |= {"validation_images": validation.images, "validation_top1": validation.top1}
         print(f"{name}: top-1 {validation.top1:.2%} over {validation.images} validation images")
-    found = measure_accuracy(network, test, preprocessing, place)
+    accuracy = measure_accuracy(network, test, preprocessing, device)
+    alike = f"{'AlexNet' if config.biases else 'X-AlexNet'}, seed {config.crops.seed}"
     save_embedded(
         path,
         network.cpu(),
-        title=_TITLES.get(name) or _alike_title(config),
+        title=_TITLES.get(name, alike),
         classes=train.classes,
         preprocessing=preprocessing,
-        top1=100 * found.top1,
-        top5=100 * found.top5,
+        top1=100 * accuracy.top1,
+        top5=100 * accuracy.top5,
         recipe=recipe,
     )
     print(
-        f"{path}: {path.stat().st_size / 1e6:.1f} MB, top-1 {found.top1:.2%}, "
-        f"top-5 {found.top5:.2%}, mean per class {found.mean_per_class:.2%} over {found.images} "
-        "test images"
+        f"{path}: {path.stat().st_size / 1e6:.1f} MB, top-1 {accuracy.top1:.2%}, "
+        f"top-5 {accuracy.top5:.2%}, mean per class {accuracy.mean_per_class:.2%} over "
+        f"{accuracy.images} test images"
     )
     if not config.biases:
         example = preprocessing(test.read(0))[None]
         report = inspect_homogeneity(read_embedded(path)[0], example)
         print(f"homogeneous: {report.is_homogeneous}, error {report.max_relative_error:.1e}")
-
-
-def _alike_title(config: TrainConfig) -> str:
-    """Title of one of the pair that is trained alike."""
-    return f"{'AlexNet' if config.biases else 'X-AlexNet'}, seed {config.crops.seed}"
 
 
 def _stored_teacher(out: Path, name: str) -> AlexNet:

@@ -28,11 +28,11 @@ def load_features(source: str) -> dict[str, Tensor]:
             state = load_file(source)
         except SafetensorError as error:
             raise UserError(f"--features {source} is not a safetensors file.") from error
-    wanted = AlexNet(NetworkConfig(classes=1, head=1)).features.state_dict(prefix="features.")
-    missing = sorted(set(wanted) - set(state))
+    needed = AlexNet(NetworkConfig(classes=1, head=1)).features.state_dict(prefix="features.")
+    missing = sorted(set(needed) - set(state))
     if missing:
         raise UserError(
             f"--features {source} lacks {', '.join(missing)}; needed are torchvision's names for "
             "AlexNet's five convolutions."
         )
-    return {key: state[key] for key in wanted}
+    return {key: state[key] for key in needed}

@@ -29,15 +29,15 @@ def build_network(config: TrainConfig, classes: int, features: dict[str, Tensor]
     torch.manual_seed(config.crops.seed)
     shape = NetworkConfig(classes, config.head, config.biases, config.dropout)
     network = AlexNet(shape)
-    wanted = network.features.state_dict(prefix="features.")
-    network.load_state_dict({k: features[k] for k in wanted}, strict=False)
+    pretrained = network.features.state_dict(prefix="features.")
+    network.load_state_dict({k: features[k] for k in pretrained}, strict=False)
     return network
 
 
 def _take_weights(network: nn.Module, teacher: nn.Module) -> None:
     """Copy what the two networks have in common: all weights, no biases."""
-    own = network.state_dict()
-    network.load_state_dict({k: v for k, v in teacher.state_dict().items() if k in own})
+    weights = teacher.state_dict()
+    network.load_state_dict({key: weights[key] for key in network.state_dict()})
 
 
 def _schedule(config: TrainConfig, step: int, steps: int) -> float:
@@ -61,14 +61,13 @@ def train_network(
     """Train one network of the pair, resuming from the last finished epoch."""
     if (teacher is None) != (config.teacher is None):
         raise TypeError("train_network needs a teacher exactly where the recipe names one")
-    place = join_workers(device)
-    if teacher is not None:
-        teacher = copy.deepcopy(teacher).to(place.device).eval()
+    worker = join_workers(device)
     network = build_network(config, classes, features)
     if teacher is not None:
         _take_weights(network, teacher)
+        teacher = copy.deepcopy(teacher).to(worker.device).eval()
     network.features.requires_grad_(config.features_rate > 0)
-    network = network.to(place.device)
+    network = network.to(worker.device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         [
@@ -85,21 +84,21 @@ def train_network(
     prepare: Callable[[Tensor], Tensor] = _normalised
     if is_frozen(config):
         model = network.classifier
-        data = FrozenFeatures(images, network, config, place.device)
-        prepare = _as_they_are
-    if place.world_size > 1:
+        data = FrozenFeatures(images, network, config, worker.device)
+        prepare = nn.Identity()
+    if worker.world_size > 1:
         model = DistributedDataParallel(model)
     steps = math.ceil(len(images) / config.batch)
     total = steps * config.crops.epochs
     with tqdm(
-        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not place.is_main
+        total=total, initial=first_epoch * steps, desc=name, unit="step", disable=not worker.is_main
     ) as bar:
         for epoch in range(first_epoch, config.crops.epochs):
             mean_loss = _train_epoch(
-                model, teacher, optimizer, data, prepare, config, place, epoch, total, bar
+                model, teacher, optimizer, data, prepare, config, worker, epoch, total, bar
             )
             bar.set_postfix(epoch=epoch + 1, loss=f"{mean_loss:.3f}")
-            if place.is_main:
+            if worker.is_main:
                 save_checkpoint(checkpoint, network, optimizer, config, epoch + 1)
     return network.float().to("cpu", memory_format=torch.contiguous_format).eval()
 
@@ -110,19 +109,14 @@ def _normalised(pixels: Tensor) -> Tensor:
     return inputs.to(memory_format=torch.channels_last)
 
 
-def _as_they_are(features: Tensor) -> Tensor:
-    """Features (B, 9216) need no preparation."""
-    return features
-
-
 def _batches(
-    images: CropDataset | FrozenFeatures, config: TrainConfig, place: Worker, epoch: int
+    images: CropDataset | FrozenFeatures, config: TrainConfig, worker: Worker, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of every batch of the epoch, in the epoch's seeded order."""
     images.epoch = epoch
     order = np.random.default_rng((config.crops.seed, epoch)).permutation(len(images)).tolist()
     groups = [order[i : i + config.batch] for i in range(0, len(order), config.batch)]
-    shares = [group[place.rank :: place.world_size] for group in groups]
+    shares = [group[worker.rank :: worker.world_size] for group in groups]
     # A last group smaller than the number of processes would leave one without images.
     shares = [share or group[:1] for share, group in zip(shares, groups, strict=True)]
     yield from DataLoader(
@@ -137,26 +131,26 @@ def _train_epoch(
     images: CropDataset | FrozenFeatures,
     prepare: Callable[[Tensor], Tensor],
     config: TrainConfig,
-    place: Worker,
+    worker: Worker,
     epoch: int,
     total_steps: int,
     bar: tqdm,
 ) -> float:
     """One pass over the training set; returns the mean loss."""
     model.train()
-    torch.manual_seed(config.crops.seed * 1000 + epoch * place.world_size + place.rank)  # dropout
+    torch.manual_seed(config.crops.seed * 1000 + epoch * worker.world_size + worker.rank)  # dropout
     steps = total_steps // config.crops.epochs
     losses: list[float] = []
-    for step, (given, labels) in enumerate(_batches(images, config, place, epoch)):
+    for step, (images_of_step, labels) in enumerate(_batches(images, config, worker, epoch)):
         rate = _schedule(config, epoch * steps + step, total_steps)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        inputs = prepare(given.to(place.device))
-        with torch.autocast(place.device.type, torch.bfloat16, enabled=config.bf16):
+        inputs = prepare(images_of_step.to(worker.device))
+        with torch.autocast(worker.device.type, torch.bfloat16, enabled=config.bf16):
             logits = model(inputs)
             with torch.no_grad():
-                taught = teacher(inputs).float() if teacher is not None else None
-        objective = loss(logits.float(), labels.to(place.device), taught, config)
+                teacher_logits = teacher(inputs).float() if teacher is not None else None
+        objective = loss(logits.float(), labels.to(worker.device), teacher_logits, config)
         optimizer.zero_grad(set_to_none=True)
         objective.backward()
         optimizer.step()

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from tools.training.recipes import TrainConfig
 
 
-def loss(logits: Tensor, labels: Tensor, taught: Tensor | None, config: TrainConfig) -> Tensor:
+def loss(
+    logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, config: TrainConfig
+) -> Tensor:
     """Cross-entropy to the labels (B,), mixed with the divergence from the teacher's logits.
 
     Source: Hinton et al. 2015, Distilling the Knowledge in a Neural Network, Section 2.
@@ -15,12 +17,12 @@ def loss(logits: Tensor, labels: Tensor, taught: Tensor | None, config: TrainCon
     from_labels = nn.functional.cross_entropy(
         logits, labels, label_smoothing=config.label_smoothing
     )
-    if taught is None:
+    if teacher_logits is None:
         return from_labels
     t = config.temperature
     from_teacher = nn.functional.kl_div(
         (logits / t).log_softmax(dim=1),
-        (taught / t).log_softmax(dim=1),
+        (teacher_logits / t).log_softmax(dim=1),
         reduction="batchmean",
         log_target=True,
     )

@@ -41,7 +41,7 @@ def perceptron(layers: list[tuple[Tensor, Tensor]], biases: bool) -> nn.Sequenti
 
 def layers_of(network: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
     """Weights and biases of a perceptron; biases that are not there are zeros."""
-    found = []
+    layers = []
     for layer in network:
         if isinstance(layer, nn.Linear):
             weight = layer.weight.detach().clone()
@@ -50,8 +50,8 @@ def layers_of(network: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
                 if layer.bias is not None
                 else weight.new_zeros(len(weight))
             )
-            found.append((weight, bias))
-    return found
+            layers.append((weight, bias))
+    return layers
 
 
 def has_biases(network: nn.Sequential) -> bool:

@@ -13,12 +13,7 @@ from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.target import check_target
 from xdnn_core.axioms.axioms import AXIOMS, Cell, make_cell
-from xdnn_core.axioms.network import (
-    NETWORK_METHODS,
-    LoadedNetwork,
-    NetworkMethod,
-    NetworkSettings,
-)
+from xdnn_core.axioms.network import NETWORK_METHODS, LoadedNetwork, NetworkMethod, NetworkSettings
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_inputs
 from xdnn_core.homogeneity.inspection import NotHomogeneousError
@@ -71,7 +66,12 @@ def try_network(
     check_target(target, subject.outputs)
     if subject.outputs.numel() < 2:
         raise UserError("The network has 1 output; linearity needs two, give one with 2 or more.")
-    methods = _methods(double, x, target)
+    try:
+        x_gradient(double, x, target)
+    except NotHomogeneousError:
+        methods = _all(is_xdnn=False)
+    else:
+        methods = _all(is_xdnn=True)
     cells = {} if known is None else known
     requested = [(method, axiom) for method in methods for axiom in AXIOMS]
     missing = [(method, axiom) for method, axiom in requested if (method.name, axiom) not in cells]
@@ -140,14 +140,6 @@ def _off_kinks(images: Tensor, rng: torch.Generator) -> Tensor:
     """Move every pixel a little, so that no two tie, (B, C, H, W)."""
     noise = 2 * torch.rand(images.shape, generator=rng, dtype=images.dtype) - 1
     return images + OFF_KINKS * float(images.std()) * noise.to(images.device)
-
-
-def _methods(network: nn.Module, x: Tensor, target: int) -> Sequence[NetworkMethod]:
-    try:
-        x_gradient(network, x, target)
-    except NotHomogeneousError:
-        return _all(is_xdnn=False)
-    return _all(is_xdnn=True)
 
 
 def _calls(cells: Sequence[tuple[NetworkMethod, str]], settings: NetworkSettings) -> int:

@@ -200,10 +200,12 @@ class LoadedNetwork:
         """
         count = self.method.grid**2
         features = RegionFeatures(self.network, self.inputs, self.method.grid)
-        each = torch.eye(count).to(self.inputs)  # (G, G): every row has one region
-        found = self._run(network=features, inputs=each, references=torch.zeros_like(each[:1]))
-        changes = found.outputs - found.baseline_outputs  # (G,)
-        values = found.values.diagonal()  # (G,)
+        regions = torch.eye(count).to(self.inputs)  # (G, G): every row has one region
+        attribution = self._run(
+            network=features, inputs=regions, references=torch.zeros_like(regions[:1])
+        )
+        changes = attribution.outputs - attribution.baseline_outputs  # (G,)
+        values = attribution.values.diagonal()  # (G,)
         asked = changes.abs() > _NO_CHANGE * changes.abs().max()
         if not bool(asked.any()):
             return [Finding(0.0, 0.0, "no region changes F, so nothing is asked")]

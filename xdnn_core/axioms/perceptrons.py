@@ -50,8 +50,8 @@ class AxiomMethod:
 
 
 def _expected(network: nn.Sequential, x: Tensor, references: Tensor, _: object) -> Tensor:
-    each = [exact_integrated_gradients(network, x, reference) for reference in references]
-    return torch.stack(each).mean(dim=0)
+    attributions = [exact_integrated_gradients(network, x, reference) for reference in references]
+    return torch.stack(attributions).mean(dim=0)
 
 
 def _expected_once(

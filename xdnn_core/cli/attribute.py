@@ -48,11 +48,7 @@ from xdnn_core.figures.panels import (
 from xdnn_core.models.zoo import PretrainedModel, load_model
 from xdnn_core.text import percent
 
-_SINGLE = {
-    "gradient": gradient,
-    "input_x_gradient": input_x_gradient,
-    "x_gradient": x_gradient,
-}
+_SINGLE = {"gradient": gradient, "input_x_gradient": input_x_gradient, "x_gradient": x_gradient}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,10 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, default=128, help="of Integrated Gradients")
     parser.add_argument(
-        "--tolerance", type=float,
+        "--tolerance",
+        type=float,
         help="of Integrated Gradients: double the calls until the estimated error is no larger, "
         "such as 0.025; --steps is then the cap",
-    )  # fmt: skip
+    )
     parser.add_argument("--rule", choices=RULES, default="graded", help="of Integrated Gradients")
     parser.add_argument("--baseline", choices=BASELINES, default="zero")
     parser.add_argument("--samples", type=int, default=32, help="of Expected Gradients")
@@ -79,9 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photographs for Expected Gradients (default: the gallery)",
     )
     parser.add_argument(
-        "--ledger", action="store_true",
+        "--ledger",
+        action="store_true",
         help="also what pixels and every layer's biases put into the logit, with maps",
-    )  # fmt: skip
+    )
     parser.add_argument("--overlay", action="store_true", help="over the grey photograph")
     parser.add_argument("--raw", action="store_true", help="draw logits, not per cent of the logit")
     parser.add_argument("--theme", choices=["light", "dark"], default="light")

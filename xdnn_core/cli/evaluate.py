@@ -40,10 +40,10 @@ def main(args: argparse.Namespace) -> int:
                 f"{len(images.classes)} and not the same names in the same order; give a set "
                 "made for this network."
             )
-        found = measure_accuracy(model.network, images, model.preprocessing, device, args.batch)
-        unread = f", {len(found.unreadable)} unreadable" if found.unreadable else ""
+        accuracy = measure_accuracy(model.network, images, model.preprocessing, device, args.batch)
+        unread = f", {len(accuracy.unreadable)} unreadable" if accuracy.unreadable else ""
         print(
-            f"{name}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}, mean per class "
-            f"{found.mean_per_class:.2%} over {found.images} images{unread}"
+            f"{name}: top-1 {accuracy.top1:.2%}, top-5 {accuracy.top5:.2%}, mean per class "
+            f"{accuracy.mean_per_class:.2%} over {accuracy.images} images{unread}"
         )
     return 0

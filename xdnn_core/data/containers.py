@@ -51,8 +51,8 @@ def jpeg_pixels(data: bytes) -> tuple[bytes, int]:
     Source: ITU-T T.81, Annex B.
     """
     kept, orientation, scans, segments, at = [b"\xff\xd8"], 1, 0, 0, 2
-    while found := _SEGMENT.search(data, at):
-        at, code = found.end(), data[found.end() - 1]
+    while marker := _SEGMENT.search(data, at):
+        at, code = marker.end(), data[marker.end() - 1]
         if code == _END:
             kept.append(b"\xff\xd9")
             break
@@ -74,7 +74,7 @@ def jpeg_pixels(data: bytes) -> tuple[bytes, int]:
         elif code == 0xE1 and orientation == 1 and body.startswith(b"Exif\0\0"):
             orientation = _orientation(body[6:])
         if code not in _APPLICATION or any(
-            code == marker and body.startswith(name) for marker, name in _TELL_COLOURS
+            code == known and body.startswith(name) for known, name in _TELL_COLOURS
         ):
             kept += [bytes((0xFF, code)), data[at:end]]
         at = end

@@ -128,7 +128,8 @@ def _receive(
     try:
         if not done:  # bytes of an older version must never meet the note of a new one
             part.unlink(missing_ok=True)
-        _write_note(part, now)
+        with atomic_write(_note_file(part)) as temporary:
+            temporary.write_text(json.dumps(asdict(now)), encoding="utf-8")
         with part.open("ab" if done else "wb") as file:
             while chunk := _read_chunk(response, url):
                 if not done and chunk.lstrip()[:1] == b"<":
@@ -187,11 +188,6 @@ def _read_note(part: Path) -> _Part | None:
         return _Part(str(note["url"]), str(note["version"]), note["total"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def _write_note(part: Path, note: _Part) -> None:
-    with atomic_write(_note_file(part)) as temporary:
-        temporary.write_text(json.dumps(asdict(note)), encoding="utf-8")
 
 
 def _broken_off(url: str) -> DownloadError:

@@ -127,9 +127,9 @@ def _from_folder(folder: Path) -> ImageSet:
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = [p for p in (folder / name).rglob("*") if p.suffix.lower() in _IMAGE_SUFFIXES]
-        files += sorted(found)
-        labels += [label] * len(found)
+        images = [p for p in (folder / name).rglob("*") if p.suffix.lower() in _IMAGE_SUFFIXES]
+        files += sorted(images)
+        labels += [label] * len(images)
     if not files:
         raise UserError(
             f"{folder} holds no images; needed is one subfolder a class with JPEG, PNG or WebP "

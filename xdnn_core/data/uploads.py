@@ -211,9 +211,9 @@ def _check_size(width: int, height: int, kind: str) -> None:
 
 def _too_many_pixels(size: tuple[int, int] | None, kind: str) -> str:
     """The sentence for an image that would be too large once decoded."""
-    given = f"is {size[0]} × {size[1]} pixels" if size else "declares hundreds of megapixels"
+    claim = f"is {size[0]} × {size[1]} pixels" if size else "declares hundreds of megapixels"
     advice = "as JPEG" if kind == "WEBP" else "smaller"
     return (
-        f"The image {given}; at most {MAX_PIXELS[kind] // 10**6} megapixels are allowed in a "
+        f"The image {claim}; at most {MAX_PIXELS[kind] // 10**6} megapixels are allowed in a "
         f"{kind.replace('WEBP', 'WebP')}, so save it {advice} and choose it again."
     )

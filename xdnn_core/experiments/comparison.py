@@ -25,9 +25,6 @@ from xdnn_core.text import percent
 BaselineName = Literal["zero", "blurred", "black", "white"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 
-# The steps of the picture that appears first.
-COARSE_STEPS = 16
-
 
 @dataclass(frozen=True)
 class IntegrationSettings:
@@ -96,16 +93,16 @@ def named_baseline(name: str, model: PretrainedModel, inputs: Tensor) -> Tensor 
     raise UserError(f"Baseline {name!r} is not known; choose one of {', '.join(BASELINES)}.")
 
 
-def named_target(wanted: str, model: PretrainedModel, inputs: Tensor) -> int:
+def named_target(name: str, model: PretrainedModel, inputs: Tensor) -> int:
     """Turn ``auto`` (the prediction), a class's name or its number into its index."""
-    if wanted == "auto":
+    if name == "auto":
         return predict(model, inputs)[0].index
-    if wanted in model.classes:
-        return model.classes.index(wanted)
-    if wanted.isdigit() and int(wanted) < len(model.classes):
-        return int(wanted)
+    if name in model.classes:
+        return model.classes.index(name)
+    if name.isdigit() and int(name) < len(model.classes):
+        return int(name)
     raise UserError(
-        f"--target {wanted} is no class of {model.name}; give auto, a number from 0 to "
+        f"--target {name} is no class of {model.name}; give auto, a number from 0 to "
         f"{len(model.classes) - 1}, or a name such as {model.classes[0]}."
     )
 
@@ -155,8 +152,8 @@ def compare(
 def _is_for(integrated: Attribution, settings: IntegrationSettings) -> bool:
     """Whether an integral was made as the beginning of one with these settings."""
     begun = integrated.begun
-    wanted = None if settings.tolerance else (settings.rule, settings.steps)
-    return begun is not None and (begun.rule, begun.steps) == wanted
+    requested = None if settings.tolerance else (settings.rule, settings.steps)
+    return begun is not None and (begun.rule, begun.steps) == requested
 
 
 @dataclass(frozen=True)
@@ -177,11 +174,3 @@ def predict(model: PretrainedModel, inputs: Tensor) -> list[Prediction]:
     confidences = logits.softmax(dim=0)
     order = logits.argsort(descending=True).tolist()
     return [Prediction(i, model.classes[i], float(logits[i]), float(confidences[i])) for i in order]
-
-
-def warm_up_network(model: PretrainedModel) -> None:
-    """Run a network's methods once, gate and all, so that the first user does not pay for it."""
-    size = model.preprocessing.size
-    weight = next(model.network.parameters())
-    example = torch.ones(1, 3, size, size, device=weight.device, dtype=weight.dtype)
-    compare(model, example, 0, IntegrationSettings(steps=2))

@@ -110,10 +110,10 @@ def _prepare(network: str, prior: str, batch: int, device: torch.device) -> Call
 def peak_of(network: str, prior: str, batch: int, device: str, threads: int) -> int:
     """Peak memory of one step above what was held, bytes; to be called in a fresh process."""
     torch.set_num_threads(threads)
-    place = torch.device(device)
+    chosen = torch.device(device)
     # A small step first, so that what torch sets up once is not counted.
-    _prepare(network, prior, 1, place)()
-    return peak_extra_bytes(_prepare(network, prior, batch, place), place)
+    _prepare(network, prior, 1, chosen)()
+    return peak_extra_bytes(_prepare(network, prior, batch, chosen), chosen)
 
 
 def measure_cost(network: str, batch: int, repeats: int, device: torch.device) -> Cost:
@@ -130,14 +130,14 @@ def measure_cost(network: str, batch: int, repeats: int, device: torch.device) -
     rounds: list[list[float]] = []
     with tqdm(total=1 + repeats + len(PRIORS), desc="cost") as bar:
         for number in range(1 + repeats):
-            found = interleaved_seconds(works, 1, device)
-            rounds += [found] if number else []
+            seconds_of_round = interleaved_seconds(works, 1, device)
+            rounds += [seconds_of_round] if number else []
             bar.update()
         del works
         peaks = []
         for prior in PRIORS:
-            given = (network, prior, batch, str(device), torch.get_num_threads())
-            peaks.append(in_fresh_process(peak_of, *given))
+            settings = (network, prior, batch, str(device), torch.get_num_threads())
+            peaks.append(in_fresh_process(peak_of, *settings))
             bar.update()
     seconds = torch.tensor(rounds, dtype=torch.float64).median(dim=0).values.tolist()
     return Cost(
@@ -148,18 +148,18 @@ def measure_cost(network: str, batch: int, repeats: int, device: torch.device) -
 
 def _against_plain(seconds: list[float], peaks: list[int]) -> tuple[StepCost, ...]:
     """Every prior beside the step without one on the same network, and beside X-Gradient's."""
-    found = []
+    costs = []
     x = PRIORS.index("x_gradient")
     for prior, took, peak in zip(PRIORS, seconds, peaks, strict=True):
         method = parse_method(prior)
         plain = PRIORS.index("none" if method.card.biases else "none_without_bias")
-        found.append(
+        costs.append(
             StepCost(
                 prior, method.title, took, peak, took / seconds[plain], peak / peaks[plain],
                 took / seconds[x], peak / peaks[x],
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(costs)
 
 
 def load_cost(path: Path = STORED) -> Cost:

@@ -23,9 +23,9 @@ from xdnn_core.data.cohorts.load import load_cohort
 from xdnn_core.device import resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.figure1_differences import FIGURE_METHODS
-from xdnn_core.experiments.figure1_summary import load_results, summarise
-from xdnn_core.experiments.figure1_words import describe
-from xdnn_core.experiments.provenance import report
+from xdnn_core.experiments.figure1_summary import load_results, save_results, summarise
+from xdnn_core.experiments.figure1_text import describe
+from xdnn_core.experiments.protocol import share_bar
 from xdnn_core.priors.sweep import (
     PAPER_STRENGTHS,
     SweepProgress,
@@ -56,24 +56,23 @@ def run_figure1(
     First every method at every strength; then Expected Gradients with more references at the
     strength that validation chose for one.
 
-    Source: Hesse et al. 2021, Section 4.3 and Figure 1.
+    References
+    ----------
+    Hesse et al. 2021, Section 4.3 and Figure 1.
     """
     config = config or SweepConfig()
     more = [f"expected_gradients:{k}" for k in references if k > 1]
     first = sweep_cost(cohort, FIGURE_METHODS, strengths, replicates, config)
     total = first + (sweep_cost(cohort, more, [1.0], replicates, config) if more else 0.0)
 
-    def part(before: float) -> SweepProgress:
-        def report(done: float, _: float, what: str) -> None:
-            if progress is not None:
-                progress(before + done, total, what)
-
-        return report
-
     def sweep(methods: Sequence[str], at: Sequence[float], before: float) -> pd.DataFrame:
+        def report(done: float, _: float, title: str) -> None:
+            if progress is not None:
+                progress(before + done, total, title)
+
         return run_sweep(
             cohort, methods, at, replicates, folder=folder, config=config, device=device,
-            workers=workers, progress=part(before), known=known,
+            workers=workers, progress=report, known=known,
         )  # fmt: skip
 
     results = sweep(FIGURE_METHODS, strengths, 0.0)
@@ -117,35 +116,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="result (default: out/figure1-COHORT.parquet)")
 
 
-class _ProgressBar:
-    """Share done and time left, the latter from what this run itself has trained."""
+def _shown_on(bar: tqdm) -> SweepProgress:
+    """Move a bar of shares with a sweep."""
 
-    def __enter__(self) -> _ProgressBar:
-        self._bar = tqdm(
-            total=1.0, desc="figure1",
-            bar_format="{desc}: {percentage:5.1f}% |{bar}| {elapsed}, {remaining} left{postfix}",
-        )  # fmt: skip
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def show(self, done: float, total: float, what: str) -> None:
-        """A `SweepProgress`."""
+    def show(done: float, total: float, title: str) -> None:
         share = done / total
-        if what.endswith("found"):  # trained by an earlier run
-            self._bar.initial += share - self._bar.n
-            self._bar.n = share
-        self._bar.set_postfix_str(what, refresh=False)
-        self._bar.update(share - self._bar.n)
-        self._bar.refresh()
+        if title.endswith("found"):  # trained by an earlier run
+            bar.initial += share - bar.n
+            bar.n = share
+        bar.set_postfix_str(title, refresh=False)
+        bar.update(share - bar.n)
+
+    return show
 
 
 def _known_results(file: Path, cohort: Cohort) -> pd.DataFrame:
     """The results of an earlier run of the command for this cohort."""
     results, figure = load_results(file)
-    mine = (cohort.name, cohort.outcome, len(cohort), cohort.features.shape[1])
-    if (figure.cohort, figure.outcome, figure.rows, figure.features) != mine:
+    this = (cohort.name, cohort.outcome, len(cohort), cohort.features.shape[1])
+    if (figure.cohort, figure.outcome, figure.rows, figure.features) != this:
         raise UserError(
             f"{file.name} is of {figure.cohort_title} ({figure.rows} × {figure.features}, outcome "
             f"{figure.outcome}); give a result for {cohort.title} or leave --known out."
@@ -157,11 +146,13 @@ def main(args: argparse.Namespace) -> int:
     """Run ``python -m xdnn_core figure1``; returns the exit status."""
     if args.summarise:
         results, figure = load_results(args.summarise)
-        return report(args.summarise, results, figure, "figure1", describe(figure))
+        save_results(args.summarise, results, figure)
+        print(describe(figure))
+        return 0
     cohort = load_cohort(args.cohort, args.outcome)
     out = args.out or Path("out") / f"figure1-{cohort.name}.parquet"
     known = _known_results(args.known, cohort) if args.known else None
-    with _ProgressBar() as bar:
+    with share_bar("figure1", 1.0) as bar:
         results = run_figure1(
             cohort,
             args.replicates,
@@ -171,8 +162,11 @@ def main(args: argparse.Namespace) -> int:
             config=SweepConfig(epochs=args.epochs, seed=args.seed),
             device=args.device,
             workers=args.workers,
-            progress=bar.show,
+            progress=_shown_on(bar),
             known=known,
         )
     figure = summarise(results, cohort, resolve_device(args.device))
-    return report(out, results, figure, "figure1", describe(figure))
+    save_results(out, results, figure)
+    print(describe(figure))
+    print(f"\nWritten to {out}")
+    return 0

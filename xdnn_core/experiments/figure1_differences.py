@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import ttest_1samp
 
 from xdnn_core.metrics.classification import Difference
-from xdnn_core.priors.live_curve import mean_and_band
+from xdnn_core.metrics.intervals import mean_and_band
 
 FIGURE_METHODS: Final = (
     "none", "none_without_bias", "rrr", "gradient", "expected_gradients:1", "x_gradient",
@@ -86,11 +86,12 @@ class PublishedOrder:
 
 def paired_difference(scores: pd.DataFrame, first: str, second: str) -> ScoreDifference:
     """Compare two methods replicate by replicate."""
-    apart = (scores[first] - scores[second]).dropna().to_numpy()
-    mean, half = mean_and_band(apart)
-    p = float(ttest_1samp(apart, 0).pvalue) if len(apart) > 1 else float("nan")
+    differences = (scores[first] - scores[second]).dropna().to_numpy()
+    count = len(differences)
+    mean, half = mean_and_band(differences)
+    p = float(ttest_1samp(differences, 0).pvalue) if count > 1 else float("nan")
     return ScoreDifference(
-        mean, mean - half, mean + half, first, second, p, len(apart), len(scores) - len(apart)
+        mean, mean - half, mean + half, first, second, p, count, len(scores) - count
     )
 
 
@@ -102,8 +103,10 @@ def like_the_best(scores: pd.DataFrame) -> tuple[str, ...]:
     one of its own comparisons by chance; so it is among those returned with 95 % confidence,
     although the highest mean is chosen on the same scores.
 
-    Source: Gupta 1965, On Some Multiple Decision (Selection and Ranking) Rules; Hsu 1996,
-    Multiple Comparisons, Chapter 4 (comparisons with the best); Bonferroni's correction.
+    References
+    ----------
+    Gupta 1965, On Some Multiple Decision (Selection and Ranking) Rules; Hsu 1996, Multiple
+    Comparisons, Chapter 4 (comparisons with the best); Bonferroni's correction.
     """
     means = scores.mean().dropna().sort_values(ascending=False, kind="stable")
     best, others = means.index[:1], means.index[1:]
@@ -111,25 +114,27 @@ def like_the_best(scores: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _is_below(scores: pd.DataFrame, key: str, best: str, comparisons: int) -> bool:
-    apart = paired_difference(scores, best, key)
-    return apart.value > 0 and apart.p / 2 * comparisons < LEVEL
+    lead = paired_difference(scores, best, key)
+    return lead.value > 0 and lead.p / 2 * comparisons < LEVEL
 
 
 def published_orders(scores: pd.DataFrame) -> tuple[PublishedOrder, ...]:
     """Compare every two methods whose order the paper gives.
 
-    Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
+    References
+    ----------
+    Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
     """
     pairs = [pair for pair in permutations(scores.columns, 2) if is_above_in_paper(*pair)]
-    apart = sorted(
+    differences = sorted(
         (paired_difference(scores, *pair) for pair in pairs),
-        key=lambda each: (np.isnan(each.p), each.p),
+        key=lambda difference: (np.isnan(difference.p), difference.p),
     )
-    p = np.array([each.p for each in apart])
+    p = np.array([difference.p for difference in differences])
     corrected = np.maximum.accumulate(np.minimum(p * np.arange(len(p), 0, -1), 1))
     return tuple(
-        PublishedOrder(each, float(p_holm), _verdict(each, float(p_holm)))
-        for each, p_holm in zip(apart, corrected, strict=True)
+        PublishedOrder(difference, p_holm, _verdict(difference, p_holm))
+        for difference, p_holm in zip(differences, corrected.tolist(), strict=True)
     )
 
 

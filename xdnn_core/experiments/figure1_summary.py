@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from xdnn_core.experiments.figure1_differences import (
     paired_difference,
     published_orders,
 )
-from xdnn_core.experiments.provenance import Provenance, load_result, provenance
-from xdnn_core.priors.methods import parse_method
+from xdnn_core.experiments.provenance import Provenance, load_result, provenance, save_result
+from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.sweep import choose_strengths
 
 _COHORT_FACTS = ("cohort", "cohort_title", "outcome", "rows", "features")
@@ -31,41 +31,38 @@ _COHORT_FACTS = ("cohort", "cohort_title", "outcome", "rows", "features")
 
 @dataclass(frozen=True)
 class Score:
-    """Test ROC-AUC of one method at its chosen strength."""
+    """Test ROC-AUC of one method at one strength."""
 
-    # method, title: key ("expected_gradients:8") and readable name
-    method: str
+    method: str  # key, "expected_gradients:8"
     title: str
     samples: int  # references k; 0 for methods without
-    strength: float  # λ chosen by validation; 0 without a prior
-    # mean, two_sem: over replicates with a test ROC-AUC: mean, and twice its standard error
-    mean: float
-    two_sem: float
+    strength: float  # λ; 0 without a prior
+    mean: float  # over replicates with a test ROC-AUC
+    two_sem: float  # twice the standard error of that mean
     replicates: int  # how many those are
     undefined: int  # replicates left out because a ROC-AUC is not defined
-    validation_mean: float  # mean validation ROC-AUC at that strength, by which it was chosen
+    validation_mean: float  # of the validation ROC-AUC, by which λ is chosen
     gini: float  # mean Gini of the attributions at the best epoch
-    gain: ScoreDifference | None  # over no prior, paired; None for no prior itself
-    paper: PaperValue | None  # the paper's value, None where it published none
+    # Over no prior, paired; None for no prior itself, and at a λ that was not chosen.
+    gain: ScoreDifference | None = None
+    paper: PaperValue | None = None  # the paper's value at its chosen λ, where it published one
 
 
 @dataclass(frozen=True)
 class Figure1:
-    """Both panels."""
+    """Both panels of the figure, as numbers."""
 
-    # cohort, cohort_title, outcome: what it was trained on
-    cohort: str
+    cohort: str  # what it was trained on
     cohort_title: str
     outcome: str
-    # rows, features: size of the cohort
-    rows: int
+    rows: int  # of the cohort
     features: int
     replicates: int  # asked for; each score says how many it has
     strengths: tuple[float, ...]  # λ to choose from
-    methods: tuple[Score, ...]  # left panel
-    # right panel: Expected Gradients by k, all at the strength chosen for k = 1
+    methods: tuple[Score, ...]  # left panel, each at the λ that validation chose
+    # Right panel: Expected Gradients by k, all at the λ chosen for k = 1.
     references: tuple[Score, ...]
-    # keys of the methods that cannot be told apart from the best, the highest mean first
+    # Keys of the methods that cannot be told apart from the best, the highest mean first.
     like_the_best: tuple[str, ...]
     orders: tuple[PublishedOrder, ...]  # every two methods whose order the paper gives, compared
     origin: Provenance  # how the results that this is computed from were made
@@ -98,11 +95,18 @@ def summarise(results: pd.DataFrame, cohort: Cohort, device: torch.device) -> Fi
     return _summarise(results, facts, provenance(cohort.name, 0, device))
 
 
-def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], made: Provenance) -> Figure1:
+def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], origin: Provenance) -> Figure1:
     chosen = choose_strengths(results)
     rows = {key: _rows_at(results, key, strength) for key, strength in chosen.items()}
     tests = pd.DataFrame({key: at.set_index("replicate")["test_auc"] for key, at in rows.items()})
-    scores = {key: _score(key, chosen[key], at, tests) for key, at in rows.items()}
+    scores = {
+        key: replace(
+            _score(parse_method(key), chosen[key], at),
+            gain=None if key == "none" else paired_difference(tests, key, "none"),
+            paper=PAPER.get(key),
+        )
+        for key, at in rows.items()
+    }
     by_references = sorted(
         (score for key, score in scores.items() if key.startswith("expected_gradients")),
         key=lambda score: score.samples,
@@ -115,7 +119,7 @@ def _summarise(results: pd.DataFrame, facts: Mapping[str, Any], made: Provenance
         references=tuple(by_references),
         like_the_best=like_the_best(tests),
         orders=published_orders(tests),
-        origin=made,
+        origin=origin,
     )
 
 
@@ -125,26 +129,40 @@ def _rows_at(results: pd.DataFrame, key: str, strength: float) -> pd.DataFrame:
     return results[at & (results["strength"] == strength)]
 
 
-def _score(key: str, strength: float, rows: pd.DataFrame, tests: pd.DataFrame) -> Score:
-    method, own = parse_method(key), tests[key].dropna()
-    return Score(
-        method=key,
-        title=method.title,
-        samples=method.samples,
-        strength=strength,
-        mean=float(own.mean()),
-        two_sem=float(2 * own.sem()),
-        replicates=len(own),
-        undefined=len(rows) - len(own),
-        validation_mean=float(rows["validation_auc"].mean()),
-        gini=float(rows["gini"].mean()),
-        gain=None if key == "none" else paired_difference(tests, key, "none"),
-        paper=PAPER.get(key),
+def strength_scores(results: pd.DataFrame) -> tuple[Score, ...]:
+    """Score every method at every λ, where it was trained with more than one."""
+    return tuple(
+        _score(PriorMethod(str(name), int(samples)), float(strength), at)
+        for (name, samples), rows in results.groupby(["method", "samples"])
+        if rows["strength"].nunique() > 1
+        for strength, at in rows.groupby("strength")
     )
 
 
+def _score(method: PriorMethod, strength: float, rows: pd.DataFrame) -> Score:
+    """Score the replicates of a method at one λ."""
+    tests = rows["test_auc"].dropna()
+    return Score(
+        method=method.key,
+        title=method.title,
+        samples=method.samples,
+        strength=strength,
+        mean=float(tests.mean()),
+        two_sem=float(2 * tests.sem()),
+        replicates=len(tests),
+        undefined=len(rows) - len(tests),
+        validation_mean=float(rows["validation_auc"].mean()),
+        gini=float(rows["gini"].mean()),
+    )
+
+
+def save_results(path: Path, results: pd.DataFrame, figure: Figure1) -> None:
+    """Write the per-replicate results with the summary, as every command does."""
+    save_result(path, results, figure, "figure1")
+
+
 def load_results(path: Path) -> tuple[pd.DataFrame, Figure1]:
-    """Read a stored result, and summarise its per-replicate results anew.
+    """Read what `save_results` wrote, and summarise its per-replicate results anew.
 
     So what is shown is always of this version's statistics, however old the file is.
     """

@@ -24,6 +24,7 @@ from xdnn_core.device import full_float32
 from xdnn_core.experiments.image_runs import ImageRun, OpenRun, counted
 from xdnn_core.experiments.protocol import ImageExperiment, add_run_arguments
 from xdnn_core.experiments.provenance import Provenance
+from xdnn_core.models.zoo import PretrainedModel
 
 ALPHAS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 
@@ -68,20 +69,16 @@ def predict_block(
 
     Columns: image, name, label, network, alpha, predicted. Images that cannot be read have no row.
     """
-    photos = run.photographs(block)
-    if not photos:
-        return pd.DataFrame()
-    common = pd.DataFrame([run.describe(number) for number in photos])
-    parts = []
-    for position, model in enumerate(run.models):
-        inputs = torch.stack([model.preprocess(photo) for photo in photos.values()])
-        found = predictions_at(model.network, inputs, ALPHAS).tolist()  # A lists of B classes
-        parts += [
+
+    def predict(model: PretrainedModel, inputs: Tensor, common: pd.DataFrame) -> pd.DataFrame:
+        predicted = predictions_at(model.network, inputs, ALPHAS).tolist()  # A lists of B classes
+        parts = [
             common.assign(network=model.name, alpha=alpha, predicted=row)
-            for alpha, row in zip(ALPHAS, found, strict=True)
+            for alpha, row in zip(ALPHAS, predicted, strict=True)
         ]
-        share((position + 1) / len(run.models))
-    return pd.concat(parts, ignore_index=True)
+        return pd.concat(parts)
+
+    return run.each_network(block, share, predict)
 
 
 def summarise(run: ImageRun) -> Figure2:

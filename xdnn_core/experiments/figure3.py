@@ -69,7 +69,7 @@ def measure_image(
     """
     rows: list[dict[str, Any]] = []
     for position, model in enumerate(models):
-        found = measure_convergence(
+        convergence = measure_convergence(
             model.network,
             model.preprocess(photo)[None],
             label,
@@ -77,9 +77,9 @@ def measure_image(
             progress=_part(share, position, len(models)),
         )
         fast = "x_gradient" if model.is_xdnn else "input_x_gradient"
-        common = {"network": model.name, "spent": found.gradient_calls}
-        rows.append(common | {"method": fast, "calls": 1, "error": found.fast_error})
-        for curve in found.curves:
+        common = {"network": model.name, "spent": convergence.gradient_calls}
+        rows.append(common | {"method": fast, "calls": 1, "error": convergence.fast_error})
+        for curve in convergence.curves:
             values = zip(
                 curve.counts, curve.errors, curve.completeness_gaps, curve.estimated_errors,
                 strict=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from xdnn_core.data.images import ImageSet, open_image_set
 from xdnn_core.errors import UserError
@@ -51,6 +51,27 @@ class OpenRun:
                 continue
         return photographs
 
+    def each_network(
+        self,
+        block: Sequence[int],
+        share: Callable[[float], None],
+        measure: Callable[[PretrainedModel, Tensor, pd.DataFrame], pd.DataFrame],
+    ) -> pd.DataFrame:
+        """Rows of all networks on the images of a block that can be read.
+
+        `measure` gets a network, its inputs (B, 3, H, W), and columns that describe the images.
+        """
+        photos = self.photographs(block)
+        if not photos:
+            return pd.DataFrame()
+        common = pd.DataFrame([self.describe(number) for number in photos])
+        parts = []
+        for position, model in enumerate(self.models):
+            inputs = torch.stack([model.preprocess(photo) for photo in photos.values()])
+            parts.append(measure(model, inputs, common))
+            share((position + 1) / len(self.models))
+        return pd.concat(parts, ignore_index=True)
+
     def describe(self, number: int) -> dict[str, Any]:
         """Columns that say which image a row is of."""
         return {
@@ -76,18 +97,16 @@ def open_run(args: argparse.Namespace) -> OpenRun:
     images = open_image_set(args.data, args.split)
     chosen = spread_over(len(images), args.limit)
     worker = join_workers(args.device)
-    models = tuple(_open_network(name, worker.device) for name in args.network)
+    models = tuple(
+        load_model_file(name, device=worker.device)
+        if Path(name).is_file()
+        else load_model(name, worker.device)
+        for name in args.network
+    )
     for model in models:
         _check_classes(model, images)
     title = f"{Path(args.data).resolve().name}, {args.split}"
     return OpenRun(images, tuple(chosen), models, title, worker)
-
-
-def _open_network(name: str, device: torch.device) -> PretrainedModel:
-    """A network of the catalogue, or of the user's own file."""
-    if Path(name).is_file():
-        return load_model_file(name, device=device)
-    return load_model(name, device)
 
 
 def _check_classes(model: PretrainedModel, images: ImageSet) -> None:

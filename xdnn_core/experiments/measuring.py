@@ -30,13 +30,13 @@ def interleaved_seconds(
     """
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
-        for work, found in zip(works, seconds, strict=True):
+        for work, own in zip(works, seconds, strict=True):
             synchronise(device)
             began = time.perf_counter()
             work()
             synchronise(device)
-            found.append(time.perf_counter() - began)
-    return [statistics.median(found) for found in seconds]
+            own.append(time.perf_counter() - began)
+    return [statistics.median(own) for own in seconds]
 
 
 def peak_extra_bytes(work: Callable[[], object], device: torch.device) -> int:
@@ -47,7 +47,9 @@ def peak_extra_bytes(work: Callable[[], object], device: torch.device) -> int:
         work()
         synchronise(device)
         return torch.cuda.max_memory_allocated(device) - before
-    _give_freed_memory_back()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc's: new work would hide in what it keeps of the freed
+        libc.malloc_trim(0)
     try:
         _RESET.write_text("5")  # sets VmHWM back to VmRSS
         before = _status_bytes("VmRSS")
@@ -58,13 +60,6 @@ def peak_extra_bytes(work: Callable[[], object], device: torch.device) -> int:
             "Peak memory on the CPU is read from the kernel's /proc, which is not usable here; "
             "run this on Linux, or with --device cuda."
         ) from error
-
-
-def _give_freed_memory_back() -> None:
-    """Return what the process has freed to the kernel: new work would hide in it."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):  # glibc's
-        libc.malloc_trim(0)
 
 
 def _status_bytes(field: str) -> int:

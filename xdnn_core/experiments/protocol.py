@@ -73,9 +73,10 @@ class ImageExperiment(Generic[Result]):
 def add_run_arguments(parser: argparse.ArgumentParser, name: str, batch: int) -> None:
     """Declare the options that every such command has; `batch` images are measured together."""
     parser.add_argument(
-        "--data", required=True,
+        "--data",
+        required=True,
         help="image Parquet, a folder of such files, or a folder with one subfolder a class",
-    )  # fmt: skip
+    )
     parser.add_argument("--split", default="test", help="(default: test)")
     parser.add_argument(
         "--network", nargs="+", default=[name for name, *_ in EMBEDDED], metavar="NAME",
@@ -127,6 +128,12 @@ def run_over_images(
     return ImageRun(rows, run.models, unreadable, made, note)
 
 
+def share_bar(title: str, total: float, **options: Any) -> tqdm:
+    """A bar with the share done and the time left, the latter from what this run itself does."""
+    form = "{desc}: {percentage:5.1f}% |{bar}| {elapsed}, {remaining} left{postfix}"
+    return tqdm(desc=title, total=total, bar_format=form, **options)
+
+
 def block_file(folder: Path, images: Sequence[int]) -> Path:
     """Where the block of these images lies."""
     return folder / f"images-{images[0]:06d}-{images[-1]:06d}-{len(images)}.parquet"
@@ -151,10 +158,9 @@ def run_blocks(
     local = blocks if worker is None else blocks[worker.rank :: worker.world_size]
     missing = [block for block in local if not block_file(folder, block).is_file()]
     total = sum(map(len, local))
-    with tqdm(
-        total=total, initial=total - sum(map(len, missing)), desc=title,
+    with share_bar(
+        title, total, initial=total - sum(map(len, missing)),
         disable=not (worker is None or worker.is_main),
-        bar_format="{desc}: {percentage:5.1f}% |{bar}| {elapsed}, {remaining} left{postfix}",
     ) as bar:  # fmt: skip
         for block in missing:
             _run_block(block_file(folder, block), block, compute, bar)

@@ -89,19 +89,14 @@ def measure_block(
     steps: int = STEPS,
 ) -> pd.DataFrame:
     """Measure all networks on a block of images; images that cannot be read have no rows."""
-    photos = run.photographs(block)
-    if not photos:
-        return pd.DataFrame()
-    common = pd.DataFrame([run.describe(number) for number in photos])
-    labels = torch.tensor(common["label"].to_list(), device=run.device)
-    places = spread_over(len(run.chosen), attributed)
-    chosen = common["image"].isin([run.chosen[place] for place in places]).to_list()
-    parts = []
-    for position, model in enumerate(run.models):
-        inputs = torch.stack([model.preprocess(photo) for photo in photos.values()])
-        parts.append(common.join(measure_batch(model, inputs, labels, chosen, steps)))
-        share((position + 1) / len(run.models))
-    return pd.concat(parts, ignore_index=True)
+    chosen = [run.chosen[place] for place in spread_over(len(run.chosen), attributed)]
+
+    def measure(model: PretrainedModel, inputs: Tensor, common: pd.DataFrame) -> pd.DataFrame:
+        labels = torch.tensor(common["label"].to_list(), device=run.device)
+        is_chosen = common["image"].isin(chosen).to_list()
+        return common.join(measure_batch(model, inputs, labels, is_chosen, steps))
+
+    return run.each_network(block, share, measure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -101,9 +101,9 @@ def _summarise_one(model: PretrainedModel, rows: pd.DataFrame) -> BiasCost:
 def _pairs(networks: Sequence[BiasCost], rows: Sequence[pd.DataFrame]) -> tuple[PairRow, ...]:
     """Every regular network beside the X network that follows it; the mean of several first."""
     places = [
-        (place, place + 1)
-        for place in range(len(networks) - 1)
-        if not networks[place].is_xdnn and networks[place + 1].is_xdnn
+        (at, at + 1)
+        for at in range(len(networks) - 1)
+        if not networks[at].is_xdnn and networks[at + 1].is_xdnn
     ]
     if not places:
         return ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -35,10 +36,7 @@ from xdnn_core.experiments.protocol import (
 from xdnn_core.experiments.provenance import Provenance, load_result
 from xdnn_core.experiments.table3_summary import Table3, describe, qualities_of, summarise
 from xdnn_core.io import RESULTS
-from xdnn_core.metrics.masking import (
-    MASKING_METRICS,
-    masking_curve,
-)
+from xdnn_core.metrics.masking import MASKING_METRICS, masking_curve
 from xdnn_core.models.zoo import PretrainedModel
 
 STORED: Final = RESULTS / "table3.parquet"
@@ -96,8 +94,8 @@ def measure_batch(
     (a list). Arguments as for `attributions_of`.
     """
     rows = []
-    found = attributions_of(model, inputs, labels, references, seeds, steps)
-    for method, values in found.items():
+    attributions = attributions_of(model, inputs, labels, references, seeds, steps)
+    for method, values in attributions.items():
         for name, metric in MASKING_METRICS.items():
             curves = masking_curve(model.network, inputs, labels, values, metric)  # (B, F)
             common = {"network": model.name, "method": method, "metric": name}
@@ -112,22 +110,16 @@ def measure_block(
     run: OpenRun, block: Sequence[int], share: Callable[[float], None], steps: int = STEPS
 ) -> pd.DataFrame:
     """Measure all networks on a block of images; images that cannot be read have no rows."""
-    photos = run.photographs(block)
-    if not photos:
-        return pd.DataFrame()
-    others = [_another(run.images, number) for number in photos]
-    common = pd.DataFrame([run.describe(number) for number in photos])
-    labels = torch.tensor(common["label"].to_list(), device=run.device)
-    parts = []
-    for position, model in enumerate(run.models):
-        inputs, references = (
-            torch.stack([model.preprocess(photo) for photo in group])
-            for group in (photos.values(), others)
-        )
-        rows = measure_batch(model, inputs, labels, references, tuple(photos), steps)
-        parts.append(rows.join(common, on="place").drop(columns="place"))
-        share((position + 1) / len(run.models))
-    return pd.concat(parts, ignore_index=True)
+    another = lru_cache(len(block))(partial(_another, run.images))  # of each image, once
+
+    def measure(model: PretrainedModel, inputs: Tensor, common: pd.DataFrame) -> pd.DataFrame:
+        labels = torch.tensor(common["label"].to_list(), device=run.device)
+        seeds = common["image"].to_list()
+        references = torch.stack([model.preprocess(another(number)) for number in seeds])
+        rows = measure_batch(model, inputs, labels, references, seeds, steps)
+        return rows.join(common, on="place").drop(columns="place")
+
+    return run.each_network(block, share, measure)
 
 
 def _another(images: ImageSet, number: int) -> Image.Image:

@@ -14,7 +14,8 @@ import torch
 from xdnn_core.experiments.image_runs import ImageRun, counted
 from xdnn_core.experiments.provenance import Provenance
 from xdnn_core.metrics.classification import Difference
-from xdnn_core.metrics.masking import MASKING_METRICS, area_under, bootstrap_interval
+from xdnn_core.metrics.intervals import bootstrap_interval
+from xdnn_core.metrics.masking import MASKING_METRICS, area_under
 
 # Name on screen by key; the last one is X-Gradient on a network without biases.
 QUALITY_METHODS: Final = {
@@ -82,17 +83,18 @@ def qualities_of(rows: pd.DataFrame, networks: Mapping[str, bool]) -> tuple[Qual
     cells = dict(list(ordered.groupby(["network", "method", "metric"])))
     level = 1 - 0.05 / (len(networks) * len(MASKING_METRICS))
     for (network, is_xdnn), (name, metric) in product(networks.items(), MASKING_METRICS.items()):
-        exact = None  # areas of Integrated Gradients, which comes first
+        reference = None  # areas of Integrated Gradients, which comes first
         for method in QUALITY_METHODS:
             curves = torch.tensor(np.stack(cells[network, method, name]["curve"]))  # (N, F)
-            areas = area_under(curves, metric.fractions)  # (N, F) -> (N,)
-            exact = areas if exact is None else exact
-            apart = bootstrap_interval(areas - exact, draws=10_000, level=level)
+            areas = area_under(curves, metric.fractions).double().numpy()  # (N, F) -> (N,)
+            reference = areas if reference is None else reference
+            difference = areas - reference
+            interval = bootstrap_interval(difference, resamples=10_000, level=level)
             found.append(
                 Quality(
                     network, method, name, is_xdnn, float(areas.mean()),
                     *bootstrap_interval(areas), tuple(curves.mean(dim=0).tolist()),
-                    Difference(float((areas - exact).mean()), *apart),
+                    Difference(float(difference.mean()), *interval),
                 )
             )  # fmt: skip
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Take a view away: figure as PNG, raw attributions as NPZ, settings as JSON, code as Python."""
+"""Take a view away: figure as PNG, raw attributions as NPZ, settings as JSON."""
 
 from __future__ import annotations
 
@@ -13,25 +13,16 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from xdnn_core.attribution.ledger import Ledger
-from xdnn_core.experiments.comparison import IntegrationSettings
 from xdnn_core.figures.ledger import waterfall
 from xdnn_core.figures.panels import Panel
 from xdnn_core.figures.rendering import Theme, colourise, palette_colours
 from xdnn_core.io import ASSETS, atomic_write
 from xdnn_core.text import signed
 
-DEFAULT_INTEGRATION = IntegrationSettings()
 _CELL = 336  # pixels of a panel in the figure
 _GAP = 18
 _TITLE = 26
 _CAPTION = 100
-_SHOWN = {  # what a snippet prints
-    "": "print(attribution.values.sum(dim=1))  # (1, H, W), logits",
-    "bias_attribution": (
-        "print(attribution.pixels, [(e.name, e.values) for e in attribution.layers])  # logits\n"
-        "print(attribution.biases_map(x.shape[2:]))  # (1, H, W), logits"
-    ),
-}
 _INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
     "light": ("#ffffff", "#1b2330", "#5b6675"),
     "dark": ("#10141c", "#eef2f7", "#9aa7b8"),
@@ -55,7 +46,9 @@ def figure_png(
             _draw_panel(canvas, panel, _GAP + c * (_CELL + _GAP), _GAP + r * height_of_row, theme)
     pen = ImageDraw.Draw(canvas)
     pen.text((_GAP, height - _GAP - 14), footer, muted, _font(12))
-    return _encoded(canvas)
+    buffer = io.BytesIO()
+    canvas.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _draw_panel(canvas: Image.Image, panel: Panel, left: int, top: int, theme: Theme) -> None:
@@ -99,46 +92,6 @@ def settings_json(settings: Mapping[str, object]) -> str:
     return json.dumps(settings, indent=2, ensure_ascii=False)
 
 
-def python_snippet(
-    model: str,
-    method: str,
-    target: int,
-    *,
-    class_name: str,
-    gallery_key: str | None = None,
-    integration: IntegrationSettings = DEFAULT_INTEGRATION,
-) -> str:
-    """Return Python code that computes one panel again."""
-    if gallery_key is None:
-        image = 'image = read_photo(Path("photo.jpg").read_bytes())  # your own file'
-        needed = "from pathlib import Path\n\nimport xdnn_core as xdnn\n"
-        needed += "from xdnn_core.data.uploads import read_photo\n"
-    else:
-        image = f"image = {{item.key: item for item in gallery()}}[{gallery_key!r}].open()"
-        needed = "import xdnn_core as xdnn\nfrom xdnn_core.data.gallery import gallery\n"
-    call, shown = f"xdnn.{method}(model.network, x, target)", _SHOWN.get(method, _SHOWN[""])
-    if method == "integrated_gradients":
-        baseline = integration.baseline
-        needed += (
-            "from xdnn_core.experiments.comparison import named_baseline\n"
-            if baseline != "zero"
-            else ""
-        )
-        extra = "".join(f", {name}={value!r}" for name, value in integration.options.items())
-        if baseline != "zero":
-            extra += f", baseline=named_baseline({baseline!r}, model, x)"
-        call = call[:-1] + extra + ")"
-    return (
-        f"{needed}\n"
-        f"model = xdnn.load_model({model!r})\n"
-        f"{image}\n"
-        f"x = model.preprocess(image)[None]  # (1, 3, H, W), normalised\n"
-        f"target = {target}  # {class_name!r}\n"
-        f"attribution = {call}\n"
-        f"{shown}\n"
-    )
-
-
 def ledger_panel(network: str, ledger: Ledger, theme: Theme = "light") -> Panel:
     """Draw the way from 0 to the logit as a panel of a figure."""
     background, ink, muted = _INK[theme]
@@ -175,18 +128,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def colour_bar_css(theme: Theme) -> str:
-    """The palette as a CSS gradient from −v (left) to +v (right)."""
-    return f"linear-gradient(90deg, {', '.join(palette_colours(theme))})"
-
-
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans: Pillow's own font has no × and no α."""
     return ImageFont.truetype(ASSETS / "fonts" / "DejaVuSans.ttf", size)
-
-
-def _encoded(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()

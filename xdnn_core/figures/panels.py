@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.attribution.result import Attribution
-from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
+from xdnn_core.experiments.comparison import IntegrationSettings
 from xdnn_core.figures.rendering import (
     BLUR_SIGMA,
     SCALE_PERCENTILE,
@@ -81,24 +81,6 @@ class Panel:
         return f"{self.network} · {self.title}" if self.network else self.title
 
 
-def comparison_rows(
-    models: Sequence[PretrainedModel],
-    comparisons: Sequence[Comparison],
-    image: np.ndarray,
-    display: DisplaySettings,
-) -> tuple[list[list[Panel]], Scale]:
-    """Draw single-gradient attribution, Integrated Gradients, difference and biases, row by row.
-
-    `image`: what the networks see, (H, W, 3), uint8.
-    """
-    maps = [
-        _compared_maps(model, comparison, display)
-        for model, comparison in zip(models, comparisons, strict=True)
-    ]
-    scale = shared_scale([one.picture for row in maps for one in row], display.percentile)
-    return [[_draw(one, scale, image, display) for one in row] for row in maps], scale
-
-
 def single_panels(
     model: PretrainedModel,
     attribution: Attribution,
@@ -111,11 +93,11 @@ def single_panels(
     Both have one scale. A network without biases has no such map.
     """
     facts, logit = attribution_facts(attribution), float(attribution.outputs[0])
-    maps = [_map_panel(model, attribution.method, attribution.values, facts, logit, display)]
+    maps = [map_panel(model, attribution.method, attribution.values, facts, logit, display)]
     if ledger is not None and not model.is_xdnn:
-        maps.append(_biases(model, ledger, display))
+        maps.append(biases_panel(model, ledger, display))
     scale = shared_scale([one.picture for one in maps], display.percentile)
-    return [_draw(one, scale, image, display) for one in maps]
+    return [draw_map(one, scale, image, display) for one in maps]
 
 
 def photo_panel(image: np.ndarray, facts: Mapping[str, str] | None = None) -> Panel:
@@ -161,29 +143,7 @@ def view_settings(
     }
 
 
-def _compared_maps(
-    model: PretrainedModel, comparison: Comparison, display: DisplaySettings
-) -> list[Panel]:
-    """The maps of one network, which have no scale yet."""
-    fast, integrated = comparison.fast, comparison.integrated
-    apart = {"Distance to IG": percent(comparison.distance)}
-    both = {
-        "Gradient calls": f"{fast.gradient_calls} + {integrated.gradient_calls}",
-        "Time": duration(fast.seconds + integrated.seconds),
-    }
-    itself = attribution_facts(integrated) | {"Distance to IG": percent(0.0)}
-    maps = [
-        _map_panel(model, method, values, facts, comparison.target_logit, display)
-        for method, values, facts in (
-            (fast.method, fast.values, attribution_facts(fast) | apart),
-            (integrated.method, integrated.values, itself),
-            ("difference", comparison.difference, both | apart),
-        )
-    ]
-    return maps if model.is_xdnn else [*maps, _biases(model, comparison.ledger, display)]
-
-
-def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) -> Panel:
+def biases_panel(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) -> Panel:
     """The map of all biases that have a place in the image."""
     size = model.preprocessing.size
     cells, logit = ledger.biases_map((size, size)), float(ledger.outputs[0])
@@ -197,10 +157,10 @@ def _biases(model: PretrainedModel, ledger: Ledger, display: DisplaySettings) ->
     if bool(ledger.is_explained[0]):
         del parts["Unexplained"]
     facts = {label: signed(float(part)) for label, part in parts.items()}
-    return _map_panel(model, "biases", cells[:, None], facts, logit, display)
+    return map_panel(model, "biases", cells[:, None], facts, logit, display)
 
 
-def _map_panel(
+def map_panel(
     model: PretrainedModel, method: str, values: Tensor, facts: Mapping[str, str],
     target_logit: float, display: DisplaySettings,
 ) -> Panel:  # fmt: skip
@@ -217,7 +177,7 @@ def _map_panel(
     )
 
 
-def _draw(panel: Panel, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
+def draw_map(panel: Panel, scale: Scale, image: np.ndarray, display: DisplaySettings) -> Panel:
     """Draw a map on the scale of all, or on its own."""
     pixels = panel.picture
     near_zero = is_near_zero(pixels, scale.limit)

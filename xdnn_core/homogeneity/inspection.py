@@ -153,7 +153,9 @@ def require_homogeneous_layers(network: nn.Module, example: Tensor) -> None:
     ]
     if not broken:
         return
-    reached = _Watch(_shadow(network))
+    # A copy that shares all tensors: hooks on it are not on a network that others run too.
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    reached = _Watch(copy.deepcopy(network, shared))
     with torch.no_grad():
         reached.run(example)
     for name, module, reason in broken:
@@ -163,12 +165,6 @@ def require_homogeneous_layers(network: nn.Module, example: Tensor) -> None:
                 f"({type(module).__name__}: {reason}) breaks; use remove_biases, or "
                 "input_x_gradient."
             )
-
-
-def _shadow(network: nn.Module) -> nn.Module:
-    """A copy that shares all tensors: hooks on it are not on a network that others run too."""
-    tensors = (*network.parameters(), *network.buffers())
-    return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
 
 
 class _Watch:
@@ -228,11 +224,13 @@ def _inspect(network: nn.Module, x: Tensor) -> HomogeneityReport:
         error = _relative_error(lambda alpha: network(alpha * x), output)
     unreached = tuple(_unreached(network, watch.names))
     hidden = tuple(f"{name}." for name in unreached)
-    layers = [
-        _verdict(name or "network", module, watch.errors[name])
-        for name, module in leaf_layers(network)
-        if name in watch.errors
-    ]
+    layers = []
+    for name, module in leaf_layers(network):
+        if name in watch.errors:
+            layer_error = watch.errors[name]
+            known = known_verdict(module) or (layer_error <= TOLERANCE, "by the numbers only")
+            kind = type(module).__name__
+            layers.append(LayerVerdict(name or "network", kind, *known, layer_error))
     layers += [
         LayerVerdict(path, "Parameter", False, "its bias does not scale", float("nan"))
         for path in _shifting_biases(network)
@@ -271,20 +269,15 @@ def _floating(tree: Any) -> list[Tensor]:
     ]
 
 
-def _verdict(name: str, module: nn.Module, error: float) -> LayerVerdict:
-    known = known_verdict(module) or (error <= TOLERANCE, "by the numbers only")
-    return LayerVerdict(name, type(module).__name__, known[0], known[1], error)
-
-
 def _unreached(network: nn.Module, reached: set[str]) -> Iterator[str]:
     """Modules of which nothing was called, without those inside them."""
     judged = {f"{name}." for name, module in leaf_layers(network) if isinstance(module, COMPOSITES)}
-    found: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
     for name, _ in network.named_modules():
         inside = f"{name}."
         called = name in reached or any(other.startswith(inside) for other in reached)
-        if name and not called and not name.startswith((*judged, *found)):
-            found = (*found, inside)
+        if name and not called and not name.startswith((*judged, *unreached)):
+            unreached = (*unreached, inside)
             yield name
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest
+
+from xdnn_core.metrics.intervals import bootstrap_interval
 
 _RESAMPLES = 9_999
 
@@ -77,10 +79,7 @@ def _difference(
     value = statistic(values, labels)
     if not values.any():
         return Difference(value, value, value)
-    found = bootstrap(
-        (np.arange(len(values)),), lambda drawn: statistic(values[drawn], labels[drawn]),
-        vectorized=False, n_resamples=_RESAMPLES, method="percentile",
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    interval = found.confidence_interval
-    return Difference(value, float(interval.low), float(interval.high))
+    interval = bootstrap_interval(
+        np.arange(len(values)), lambda drawn: statistic(values[drawn], labels[drawn]), _RESAMPLES
+    )
+    return Difference(value, *interval)

@@ -16,7 +16,6 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from scipy.stats import bootstrap
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -165,17 +164,3 @@ def _score(logits: Tensor, targets: Tensor, score: Score) -> Tensor:
 def area_under(curve: Tensor, fractions: Sequence[float]) -> Tensor:
     """Return the area under curves (..., F) over the kept fraction, by trapezoids: (...)."""
     return torch.trapezoid(curve, torch.tensor(fractions, dtype=curve.dtype), dim=-1)
-
-
-def bootstrap_interval(
-    values: Tensor, draws: int = 2000, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of one number an image, (B,)."""
-    sample = values.double().numpy()
-    if len(sample) == 1:
-        return float(sample[0]), float(sample[0])  # every resample is that image
-    interval = bootstrap(
-        (sample,), np.mean, n_resamples=draws, confidence_level=level, method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval  # fmt: skip
-    return float(interval.low), float(interval.high)

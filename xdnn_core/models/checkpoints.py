@@ -105,12 +105,12 @@ def check_agreement(network: Network, description: NetworkDescription) -> None:
             _WRITE_AGAIN,
         )
     config = network.config
-    found = (config.classes, config.head, config.biases)
-    said = (len(description.classes), description.head, description.biases)
-    if found != said:
+    of_weights = (config.classes, config.head, config.biases)
+    of_header = (len(description.classes), description.head, description.biases)
+    if of_weights != of_header:
         raise CheckpointError(
-            f"The file's header says {said[0]} classes, head {said[1]}, biases {said[2]}, but its "
-            f"weights have {found[0]}, {found[1]}, {found[2]}",
+            "The file's header says {} classes, head {}, biases {}, but its weights have {}, {}, "
+            "{}".format(*of_header, *of_weights),
             _WRITE_AGAIN,
         )
 
@@ -131,8 +131,8 @@ def _header_of(data: bytes) -> Mapping[str, str]:
         header = json.loads(data[8 : 8 + length])
     except (ValueError, RecursionError):
         return {}
-    found = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    return found if isinstance(found, dict) else {}
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def describe(data: bytes) -> NetworkDescription | None:

@@ -183,18 +183,18 @@ def _unpacked_bytes(data: bytes) -> int:
 def network_from_state(state: Mapping[str, Tensor]) -> Network:
     """Build the network whose parameters these are."""
     kind, network = _shell(state)
-    wanted = network.state_dict()
-    if sum(value.numel() for value in wanted.values()) * 4 > MAX_CHECKPOINT_BYTES:
-        sizes = ", ".join(f"{key} {tuple(wanted[key].shape)}" for key in kind.matrices)
+    expected = network.state_dict()
+    if sum(value.numel() for value in expected.values()) * 4 > MAX_CHECKPOINT_BYTES:
+        sizes = ", ".join(f"{key} {tuple(expected[key].shape)}" for key in kind.matrices)
         raise _not_a(kind, f"{sizes} are over {_LIMIT}")
-    for key in sorted(set(wanted) ^ set(state)):
+    for key in sorted(set(expected) ^ set(state)):
         raise _not_a(
-            kind, f"{key} is missing" if key in wanted else f"{shortened(key)!r} is none of them"
+            kind, f"{key} is missing" if key in expected else f"{shortened(key)!r} is none of them"
         )
     for key, value in state.items():
-        if value.shape != wanted[key].shape:
-            given, needed = shortened(str(tuple(value.shape))), tuple(wanted[key].shape)
-            raise _not_a(kind, f"{key} has the shape {given} in place of {needed}")
+        if value.shape != expected[key].shape:
+            shape, expected_shape = shortened(str(tuple(value.shape))), tuple(expected[key].shape)
+            raise _not_a(kind, f"{key} has the shape {shape} in place of {expected_shape}")
         if not value.is_floating_point():
             raise _not_a(kind, f"{key} holds {value.dtype} in place of floating-point numbers")
     numbers = {key: value.detach().float().contiguous() for key, value in state.items()}

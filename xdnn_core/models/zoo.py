@@ -31,12 +31,7 @@ from xdnn_core.models.catalogue import (
     available_models,
     find_remote,
 )
-from xdnn_core.models.checkpoints import (
-    check_agreement,
-    describe,
-    read_embedded,
-    recipe_in_words,
-)
+from xdnn_core.models.checkpoints import check_agreement, describe, read_embedded, recipe_in_words
 from xdnn_core.models.states import CheckpointError, network_from_state, read_bytes, read_state
 
 __all__ = ["ModelCard", "PretrainedModel", "available_models", "load_model", "load_model_file"]
@@ -137,7 +132,7 @@ def load_model(
     """
     if name.endswith(WITHOUT_BIASES):
         return _stripped(load_model(name.removesuffix(WITHOUT_BIASES), device, dtype, progress))
-    place = _check_place(device, dtype)
+    chosen = _check_device(device, dtype)
     network: Network
     if name in (entry[0] for entry in EMBEDDED):
         path = io.WEIGHTS / f"{name}.safetensors"
@@ -152,7 +147,7 @@ def load_model(
         network = _load_remote(find_remote(name), progress)
         classes, preprocessing = _imagenet_classes(network.config.classes), _IMAGENET
     card = next(card for card in available_models() if card.name == name)
-    return PretrainedModel(network.to(place, dtype), classes, preprocessing, card)
+    return PretrainedModel(network.to(chosen, dtype), classes, preprocessing, card)
 
 
 def load_model_file(
@@ -192,7 +187,7 @@ def load_model_file(
     ...
     xdnn_core.models.states.CheckpointError: ...
     """
-    place = _check_place(device, dtype)
+    chosen = _check_device(device, dtype)
     data = read_bytes(source)
     network = network_from_state(read_state(data))
     description = None if data.startswith(b"PK") else describe(data)
@@ -215,7 +210,7 @@ def load_model_file(
             recipe=recipe_in_words(description.recipe),
         )  # fmt: skip
     names = list(named if classes is None else classes)
-    return PretrainedModel(network.to(place, dtype), names, preprocessing, card)
+    return PretrainedModel(network.to(chosen, dtype), names, preprocessing, card)
 
 
 def _stripped(model: PretrainedModel) -> PretrainedModel:
@@ -247,7 +242,7 @@ def _imagenet_classes(logits: int) -> list[str]:
     return list(torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def _check_place(device: torch.device | str | None, dtype: torch.dtype) -> torch.device:
+def _check_device(device: torch.device | str | None, dtype: torch.dtype) -> torch.device:
     """The device to load to, after a look at the dtype."""
     if dtype not in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
         raise UserError(f"{dtype} is not supported; use torch.float32 or torch.float64.")

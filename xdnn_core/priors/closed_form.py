@@ -17,6 +17,7 @@ of them for the validation rows that ride along) where double backward takes 9.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 @dataclass(frozen=True)
 class Rows:
-    """What T perceptrons see in one step."""
+    """The inputs of T perceptrons in one step."""
 
     # (T, n + s + v, D): n training rows, s path points (0 unless the method is sampled), v rows
     # that are only run forward; D is d padded with zeros, see `padded`.
@@ -44,8 +45,7 @@ class Rows:
     delta: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class StepValues:
+class StepValues(NamedTuple):
     """What one step measured, before the parameters move."""
 
     loss: Tensor  # binary cross-entropy alone, (T,)
@@ -137,7 +137,7 @@ def _backward(layers: Layers, hidden: list[Tensor], active: int, buffers: Buffer
 
 
 def _attribution(method: PriorMethod, rows: Rows, z: Tensor, g: Tensor) -> Tensor:
-    """A of every training row, (T, n, D), from the input gradients g."""
+    """Attributions A of every training row, (T, n, D), from the input gradients g."""
     if rows.delta is not None:
         return (rows.delta * g.view_as(rows.delta)).sum(dim=2)  # (T, n, k, D) -> (T, n, D)
     if method.name == "gradient":
@@ -182,21 +182,16 @@ def _forward_slopes(
 
 
 def _write_gradients(
-    gradients: Layers,
-    hidden: list[Tensor],
-    u: list[Tensor],
-    t: list[Tensor],
-    dz: Tensor,
-    at: slice,
+    gradients: Layers, hidden: list[Tensor], u: list[Tensor], t: list[Tensor], dz: Tensor, at: slice
 ) -> None:
     """dW_l = Σ u_lᵀ (dz·h_{l-1} + t_{l-1}) and db_l = Σ dz·u_l, layer by layer."""
     n = dz.shape[1]
     dz = dz[..., None]  # (T, n, 1)
     for layer, gradient in enumerate(gradients.weights):
         left = u[layer].mT  # (T, out, n + s)
-        seen = hidden[layer][:, :n]  # (T, n, in)
+        inputs = hidden[layer][:, :n]  # (T, n, in)
         shared = bool(t) and at.start == 0
-        right = t[layer].addcmul_(dz, seen) if shared else dz * seen
+        right = t[layer].addcmul_(dz, inputs) if shared else dz * inputs
         torch.bmm(left[..., :n], right, out=gradient)
         if t and at.start > 0:  # path points are rows of their own
             gradient.baddbmm_(left[..., at], t[layer])

@@ -20,11 +20,10 @@ from xdnn_core.metrics.ranking import roc_auc
 from xdnn_core.models.mlp import PAPER_HIDDEN, MLPConfig
 from xdnn_core.priors.closed_form import Rows, StepValues, step_gradients
 from xdnn_core.priors.methods import PriorMethod
-from xdnn_core.priors.optimiser import FlatAdam
 from xdnn_core.priors.penalties import find_penalty
 from xdnn_core.priors.sampling import draw_path, replicate_seeds
 from xdnn_core.priors.splits import SplitStack
-from xdnn_core.priors.stack import Buffers, ParameterStack
+from xdnn_core.priors.stack import Buffers, FlatAdam, ParameterStack
 
 # Rows that one tile of replicates runs at once on the CPU: 20 replicates of the paper's
 # experiment. Larger tiles are no faster, and commands wait for the tile at work.
@@ -40,11 +39,10 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """How to train."""
+    """Settings of one training."""
 
     method: PriorMethod  # attribution method of the prior
     penalty: str = "gini"  # ``"gini"`` or ``"l1"``
-    strength: float = 1.0  # λ ≥ 0 to start with
     hidden: tuple[int, ...] = PAPER_HIDDEN  # widths of the hidden layers
     learning_rate: float = 1e-3  # of Adam
     independent_references: bool = False
@@ -56,7 +54,6 @@ class EpochRecord:
     """What one epoch measured, before its step; tensors on the ensemble's device."""
 
     epoch: int  # steps taken before this measurement, from 0
-    strength: float  # λ of this epoch's step
     loss: Tensor  # (R,) each
     penalty: Tensor  # (R,) each
     gini: Tensor  # (R,) each
@@ -71,7 +68,6 @@ class PriorEnsemble:
     def __init__(self, splits: SplitStack, config: EnsembleConfig, seed: int = 0) -> None:
         self.splits = splits
         self.config = config
-        self.strength = config.strength
         self.epoch = 0
         self._penalty = find_penalty(config.penalty)
         self._buffers = Buffers()
@@ -93,29 +89,32 @@ class PriorEnsemble:
         self._tile = self._replicates_at_once()
 
     @torch.no_grad()
-    def step(self, should_stop: ShouldStop = _never) -> EpochRecord | None:
-        """Train one epoch, or None if `should_stop`, asked between tiles of replicates, says yes.
+    def step(self, strength: float, should_stop: ShouldStop = _never) -> EpochRecord | None:
+        """Train one epoch at λ ≥ 0; None if `should_stop`, asked between tiles, says yes.
 
         Then nothing has changed, and the next call repeats the epoch.
         """
-        values: list[StepValues] = []
+        parts: list[StepValues] = []
         for first in range(0, self.splits.replicates, self._tile):
             if should_stop():
                 return None
-            values.append(self._tile_gradients(slice(first, first + self._tile)))
-        n = self.splits.train
-        logits = torch.cat([value.logits[:, n:] for value in values])  # (R, v)
-        undefined = torch.cat([value.undefined for value in values])
-        penalty = torch.cat([value.penalty for value in values])
+            part = slice(first, first + self._tile)
+            parts.append(
+                step_gradients(
+                    self.parameters.part(part), self._gradients.part(part),
+                    self._rows(part, self.epoch), self.config.method, self._penalty, strength,
+                    self._buffers, self.config.measure,
+                )
+            )  # fmt: skip
+        values = StepValues(*map(torch.cat, zip(*parts, strict=True)))  # (T, ...) -> (R, ...)
         record = EpochRecord(
             self.epoch,
-            self.strength,
-            loss=torch.cat([value.loss for value in values]),
-            penalty=penalty.masked_fill(undefined, torch.nan),
-            gini=torch.cat([value.gini for value in values]),
-            validation_auc=roc_auc(logits, self.splits.validation_labels),
-            profile=torch.cat([value.profile for value in values]),
-            undefined=undefined,
+            values.loss,
+            values.penalty.masked_fill(values.undefined, torch.nan),
+            values.gini,
+            roc_auc(values.logits[:, self.splits.train :], self.splits.validation_labels),
+            values.profile,
+            values.undefined,
         )
         self._keep_best(record)
         self._optimiser.step()
@@ -128,9 +127,9 @@ class PriorEnsemble:
         self, replicates: list[int] | None = None, should_stop: ShouldStop = _never
     ) -> Tensor | None:
         """Test ROC-AUC of the parameters kept as best."""
-        chosen = list(range(self.splits.replicates)) if replicates is None else replicates
+        replicates = list(range(self.splits.replicates)) if replicates is None else replicates
         logits = []
-        for replicate in chosen:
+        for replicate in replicates:
             if should_stop():
                 return None
             layers = self._best.part(slice(replicate, replicate + 1))
@@ -139,21 +138,8 @@ class PriorEnsemble:
             logits.append(
                 torch.cat([layers.forward(p, self._buffers)[1].clone() for p in parts], dim=1)
             )
-        areas = roc_auc(torch.cat(logits), self.splits.test_labels[chosen])
-        return areas.masked_fill(self.best_epoch[chosen] < 0, float("nan"))
-
-    def _tile_gradients(self, part: slice) -> StepValues:
-        """Gradients of some replicates into their share of the gradient buffer."""
-        return step_gradients(
-            self.parameters.part(part),
-            self._gradients.part(part),
-            self._rows(part, self.epoch),
-            self.config.method,
-            self._penalty,
-            self.strength,
-            self._buffers,
-            self.config.measure,
-        )
+        areas = roc_auc(torch.cat(logits), self.splits.test_labels[replicates])
+        return areas.masked_fill(self.best_epoch[replicates] < 0, float("nan"))
 
     def _rows(self, part: slice, step: int) -> Rows:
         """Training rows, path points and validation rows of some replicates."""
@@ -172,7 +158,7 @@ class PriorEnsemble:
         n, samples = self.splits.train, self.config.method.samples
         train = self.splits.x[part, :n]
         if self.config.method.name == "integrated_gradients":
-            nodes, weights = (each.to(train) for each in quadrature("gauss_legendre", samples))
+            nodes, weights = (part.to(train) for part in quadrature("gauss_legendre", samples))
             # The baseline is 0, the mean of the standardised rows.
             points, delta = path_points(train[:, :, None, :], train.new_zeros(1), nodes[:, None])
             return points, delta * weights[:, None]
@@ -198,7 +184,7 @@ class PriorEnsemble:
         self.best_epoch = self.best_epoch.masked_fill(risen, record.epoch)
 
     def _rows_at_once(self) -> int:
-        """Rows whose activations fit the device's budget."""
+        """How many rows' activations fit the device's memory."""
         device = self.splits.x.device
         width = sum(self.parameters.config.widths)
         if device.type == "cpu":
@@ -207,7 +193,7 @@ class PriorEnsemble:
         return max(1, memory_budget(device) // size)
 
     def _replicates_at_once(self) -> int:
-        """Replicates in one tile."""
+        """How many replicates make a tile."""
         n = self.splits.train
         rows = self.splits.x.shape[1] + n * self.config.method.samples
         return min(self.splits.replicates, max(1, self._rows_at_once() // rows))

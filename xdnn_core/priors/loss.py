@@ -20,6 +20,7 @@ from xdnn_core.attribution.gate import require_homogeneous_while_trained
 from xdnn_core.attribution.quadrature import quadrature
 from xdnn_core.attribution.target import Classes, Target, input_gradient, read_target
 from xdnn_core.device import full_float32
+from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_differentiable, check_inputs, detached
 from xdnn_core.priors.methods import PriorMethod, parse_method
 from xdnn_core.priors.penalties import find_penalty
@@ -65,7 +66,7 @@ def attribution_prior_loss(
 
     Raises
     ------
-    ValueError
+    UserError
         If the method or penalty is unknown, does not fit, or the inputs are not finite.
     NotHomogeneousError
         X-Gradient on a network that breaks F(αx) = αF(x), or will once trained: a bias that is 0
@@ -97,7 +98,7 @@ def attribution_prior_loss(
         )
     )
     if value.numel() != 1:
-        raise ValueError(
+        raise UserError(
             f"The penalty returned a tensor of shape {tuple(value.shape)}; it must return one "
             "number."
         )
@@ -138,7 +139,7 @@ def training_attributions(
 
     Raises
     ------
-    ValueError, NotHomogeneousError
+    UserError, NotHomogeneousError
         As in `attribution_prior_loss`.
 
     Examples
@@ -165,8 +166,8 @@ def training_attributions(
         )[1]
     if method.name == "x_gradient":
         require_homogeneous_while_trained(network, inputs)
-    _, slope = input_gradient(network, inputs, target, create_graph=True)
-    return slope if method.name == "gradient" else inputs * slope
+    _, gradients = input_gradient(network, inputs, target, create_graph=True)
+    return gradients if method.name == "gradient" else inputs * gradients
 
 
 def _summed_log_probabilities(outputs: Tensor) -> Tensor:
@@ -187,18 +188,18 @@ def _expected_gradients(
     """Mean over k draws of (x − r) ⊙ F'(r + t(x − r)); samples folded into rows."""
     pool = inputs if references is None else detached(references).to(inputs)
     if pool.shape[1:] != inputs.shape[1:] or len(pool) == 0:
-        raise ValueError(
+        raise UserError(
             f"references have shape {tuple(pool.shape)}; needed are rows shaped like the inputs, "
             f"{tuple(inputs.shape[1:])}."
         )
     if draws is None:
         draws = _draw(len(inputs), samples, len(pool), inputs.device)
-    chosen = pool[draws.references[0]]  # (B, k, ...)
+    drawn = pool[draws.references[0]]  # (B, k, ...)
     t = draws.positions[0].to(inputs)
     t = t.view(*t.shape, *[1] * (inputs.ndim - 1))  # (B, k) -> (B, k, 1, ...)
-    points, delta = path_points(inputs[:, None], chosen, t)
-    slope = _slope_at_points(network, points, target)
-    return (delta * slope).mean(dim=1)  # (B, k, ...) -> (B, ...)
+    points, delta = path_points(inputs[:, None], drawn, t)
+    gradients = _gradients_at(network, points, target)
+    return (delta * gradients).mean(dim=1)  # (B, k, ...) -> (B, ...)
 
 
 def _draw(rows: int, samples: int, references: int, device: torch.device) -> PathDraws:
@@ -214,14 +215,14 @@ def _integrated_gradients(
     network: nn.Module, inputs: Tensor, steps: int, target: Classes
 ) -> Tensor:
     """Σ_s w_s · x ⊙ F'(t_s x), Gauss–Legendre, baseline 0."""
-    nodes, weights = (each.to(inputs) for each in quadrature("gauss_legendre", steps))
+    nodes, weights = (part.to(inputs) for part in quadrature("gauss_legendre", steps))
     shape = (1, steps, *[1] * (inputs.ndim - 1))
     points, _ = path_points(inputs[:, None], inputs.new_zeros(1), nodes.view(shape))  # (B, n, ...)
-    slope = _slope_at_points(network, points, target)
-    return inputs * (slope * weights.view(shape)).sum(dim=1)
+    gradients = _gradients_at(network, points, target)
+    return inputs * (gradients * weights.view(shape)).sum(dim=1)
 
 
-def _slope_at_points(network: nn.Module, points: Tensor, target: Classes) -> Tensor:
+def _gradients_at(network: nn.Module, points: Tensor, target: Classes) -> Tensor:
     """Gradient of the target output at path points, (B, k, ...)."""
     if isinstance(target, Tensor) and target.ndim == 1:
         target = target.repeat_interleave(points.shape[1])  # (B,) -> (B*k,)

@@ -19,7 +19,7 @@ _PATIENCE = 1.0  # seconds
 
 
 def memory_needed(config: LiveConfig, rows: int, features: int) -> int:
-    """Bytes a run holds once it trains, about."""
+    """Estimate the bytes a run holds while it trains."""
     shape = MLPConfig(features, config.hidden)
     # Parameters, gradients, the best so far, and Adam's two moments, for every network.
     networks = 5 * shape.multiplications * config.replicates * len(config.methods)
@@ -59,7 +59,7 @@ class RunMemory:
             self._held[run] = (device, needed)
 
     def release(self, run: object) -> None:
-        """Take a run off the count; does nothing if it is not on it."""
+        """Stop counting a run; does nothing if it is not counted."""
         with self._released:
             self._held.pop(run, None)
             self._released.notify_all()
@@ -72,8 +72,8 @@ class RunMemory:
 
     def held(self, device: torch.device) -> int:
         """Bytes of all runs on a device."""
-        return sum(needed for place, needed in list(self._held.values()) if place == device)
+        return sum(needed for on, needed in list(self._held.values()) if on == device)
 
 
 RUN_MEMORY = RunMemory()
-"""The count of this process, over all browser sessions."""
+"""Of this process, for all its trainers."""

@@ -12,7 +12,7 @@ MAX_SAMPLES = 512
 
 @dataclass(frozen=True)
 class MethodCard:
-    """What one attribution method is."""
+    """One attribution method in words."""
 
     title: str  # name on screen
     formula: str  # the attribution A of input x, F the logit, F' = ∂F/∂x
@@ -123,10 +123,10 @@ def parse_method(text: str | PriorMethod) -> PriorMethod:
     """Read ``"x_gradient"``, ``"expected_gradients"`` or ``"expected_gradients:8"``."""
     if isinstance(text, PriorMethod):
         return text
-    found = re.fullmatch(r"([a-z_]+)(?::(\d{1,4}))?", text.strip())
-    if found is None:
+    match = re.fullmatch(r"([a-z_]+)(?::(\d{1,4}))?", text.strip())
+    if match is None:
         raise UserError(
             f"Method {text!r} cannot be read; write a name such as x_gradient, or with samples "
             "expected_gradients:8."
         )
-    return PriorMethod(found[1], int(found[2] or 0))
+    return PriorMethod(match[1], int(match[2] or 0))

@@ -49,7 +49,9 @@ def gini(values: Tensor) -> Tensor:
 
     G = Σ_ij |a_i − a_j| / (2 d Σ a), by sorting: Σ_i (2i − d − 1) a_(i) / (d Σ a).
 
-    Source: Hurley and Rickard 2009; Erion et al. 2021, Section 4.3.
+    References
+    ----------
+    Hurley and Rickard 2009; Erion et al. 2021, Section 4.3.
     """
     value = _negative_gini(values)
     return (-value.value).masked_fill(value.undefined, float("nan"))

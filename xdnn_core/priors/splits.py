@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from xdnn_core.data.cohorts.cohort import Cohort
-from xdnn_core.data.cohorts.splitting import Split, split_cohort
+from xdnn_core.data.cohorts.splitting import split_cohort
 from xdnn_core.priors.stack import padded
 
 
@@ -32,12 +32,12 @@ class SplitStack:
 
     @property
     def replicates(self) -> int:
-        """R."""
+        """Number of replicates R."""
         return len(self.x)
 
     @property
     def validation_labels(self) -> Tensor:
-        """(R, v)."""
+        """Labels of the validation rows, (R, v)."""
         return self.y[:, self.train :]
 
     def test_rows(self, replicate: int, part: slice = slice(None)) -> Tensor:
@@ -50,21 +50,19 @@ class SplitStack:
 
     @property
     def test_labels(self) -> Tensor:
-        """(R, m)."""
+        """Labels of the test rows, (R, m)."""
         return self.labels[self.test_index]
 
 
 def stack_splits(
-    cohort: Cohort,
-    seeds: Sequence[int],
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
+    cohort: Cohort, seeds: Sequence[int], device: torch.device, dtype: torch.dtype = torch.float32
 ) -> SplitStack:
     """Split a cohort once a seed and put everything on a device."""
     splits = [split_cohort(cohort, seed) for seed in seeds]
-    seen = [np.concatenate([split.train, split.validation]) for split in splits]
+    fitted = [np.concatenate([split.train, split.validation]) for split in splits]
     rows = [
-        split.standardise(cohort.features[index]) for split, index in zip(splits, seen, strict=True)
+        split.standardise(cohort.features[index])
+        for split, index in zip(splits, fitted, strict=True)
     ]
     table, mean, scale = _standardised_table(cohort.features)
 
@@ -78,13 +76,15 @@ def stack_splits(
     return SplitStack(
         features=features,
         x=wide(np.stack(rows)),
-        y=tensor(cohort.labels[np.stack(seen)]),
+        y=tensor(cohort.labels[np.stack(fitted)]),
         train=len(splits[0].train),
         test_index=torch.tensor(np.stack([split.test for split in splits]), device=device),
         table=wide(table),
         labels=tensor(cohort.labels),
-        test_scale=wide(np.stack([_test_scale(split, scale) for split in splits])),
-        test_shift=wide(np.stack([_test_shift(split, mean) for split in splits])),
+        test_scale=wide(np.stack([np.where(s.empty, 0, scale / s.scale) for s in splits])),
+        test_shift=wide(
+            np.stack([np.where(s.empty, 0, (mean - s.mean) / s.scale) for s in splits])
+        ),
     )
 
 
@@ -97,11 +97,3 @@ def _standardised_table(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     scale = np.sqrt((np.where(present, centred, 0) ** 2).sum(axis=0) / count)
     scale[scale == 0] = 1
     return centred / scale, mean, scale
-
-
-def _test_scale(split: Split, scale: np.ndarray) -> np.ndarray:
-    return np.where(split.empty, 0, scale / split.scale)
-
-
-def _test_shift(split: Split, mean: np.ndarray) -> np.ndarray:
-    return np.where(split.empty, 0, (mean - split.mean) / split.scale)

@@ -1,4 +1,4 @@
-"""The parameters of R perceptrons as one stack, in one flat buffer."""
+"""The parameters of R perceptrons as one stack, in one flat buffer, and Adam on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+from torch.optim.adam import adam
 
 from xdnn_core.models.mlp import MLP, MLPConfig, initial_parameters
 
@@ -27,15 +28,15 @@ class Buffers:
     """Memory that is used again by every step: fresh megabytes would cost page faults."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Tensor] = {}
+        self._memory: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Uninitialised memory of this shape; the same memory for the same name."""
         size = math.prod(shape)
-        kept = self._kept.get(name)
-        if kept is None or kept.numel() < size:
-            kept = self._kept[name] = like.new_empty(size)
-        return kept[:size].view(shape)
+        memory = self._memory.get(name)
+        if memory is None or memory.numel() < size:
+            memory = self._memory[name] = like.new_empty(size)
+        return memory[:size].view(shape)
 
 
 class ParameterStack:
@@ -69,8 +70,8 @@ class ParameterStack:
         for index, seed in enumerate(seeds):
             weights, biases = initial_parameters(self.config, seed)
             weights[0] = pad(weights[0], (0, padded(self.config.inputs) - self.config.inputs))
-            for mine, drawn in zip(self.tensors, weights + biases, strict=True):
-                mine[index].copy_(drawn)
+            for tensor, initial in zip(self.tensors, weights + biases, strict=True):
+                tensor[index].copy_(initial)
 
     def part(self, replicates: slice) -> Layers:
         """The layers of some replicates, as views."""
@@ -81,8 +82,8 @@ class ParameterStack:
 
     def copy_replicates(self, source: ParameterStack, replicates: Tensor) -> None:
         """Take over the replicates with these indices, (m,) long, from another stack."""
-        for mine, theirs in zip(self.tensors, source.tensors, strict=True):
-            mine.index_copy_(0, replicates, theirs.index_select(0, replicates))
+        for tensor, other in zip(self.tensors, source.tensors, strict=True):
+            tensor.index_copy_(0, replicates, other.index_select(0, replicates))
 
     def network(self, replicate: int) -> MLP:
         """One replicate as a network of its own, in evaluation mode."""
@@ -115,3 +116,27 @@ class Layers:
             if layer < len(self.weights) - 1:
                 out.relu_()
         return hidden[:-1], hidden[-1][..., 0]
+
+
+class FlatAdam:
+    """Adam (Kingma and Ba 2015) with torch's fused kernel and default decay rates.
+
+    Takes torch's function instead of its class, whose constructor imports a compiler: seconds of
+    delay before the first live training.
+    """
+
+    def __init__(self, parameters: Tensor, gradients: Tensor, learning_rate: float) -> None:
+        self.parameters = parameters
+        self.gradients = gradients
+        self.learning_rate = learning_rate
+        self._mean = torch.zeros_like(parameters)
+        self._square = torch.zeros_like(parameters)
+        self._steps = torch.zeros((), device=parameters.device)
+
+    def step(self) -> None:
+        """Move the parameters once; call it where gradients are not recorded."""
+        adam(
+            [self.parameters], [self.gradients], [self._mean], [self._square], [], [self._steps],
+            fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=self.learning_rate,
+            weight_decay=0.0, eps=1e-8, maximize=False,
+        )  # fmt: skip

@@ -102,8 +102,8 @@ def run_sweep(
     2
     """
     config = config or SweepConfig()
-    chosen = resolve_device(device)
-    on_cpu = chosen.type == "cpu"
+    device = resolve_device(device)
+    on_cpu = device.type == "cpu"
     block = block or (_CPU_BLOCK if on_cpu else _GPU_BLOCK)
     workers = workers or (usable_cores() if on_cpu else 1)
     cells = plan_cells(methods, strengths, replicates, block)
@@ -119,7 +119,7 @@ def run_sweep(
     if progress is not None and results:
         progress(done, total, f"{len(results)} finished blocks found")
     missing = [cell for cell in cells if cell not in results]
-    with closing(train_cells(cohort, missing, config, chosen, workers)) as trained:
+    with closing(train_cells(cohort, missing, config, device, workers)) as trained:
         for cell, frame in trained:
             if folder is not None:
                 with atomic_write(folder / cell.file_name) as temporary:

@@ -68,11 +68,7 @@ class Cell:
 
 
 def train_cells(
-    cohort: Cohort,
-    cells: Sequence[Cell],
-    config: SweepConfig,
-    device: torch.device,
-    workers: int,
+    cohort: Cohort, cells: Sequence[Cell], config: SweepConfig, device: torch.device, workers: int
 ) -> Generator[tuple[Cell, pd.DataFrame], None, None]:
     """Train blocks in threads of their own and give each when it is finished."""
     cancelled = Event()
@@ -111,20 +107,16 @@ def _train_cell(
     cohort: Cohort, cell: Cell, config: SweepConfig, splits: SplitStack, cancelled: Event
 ) -> pd.DataFrame | None:
     """Train one block; None if cancelled."""
-    ensemble = PriorEnsemble(
-        splits,
-        EnsembleConfig(
-            cell.method,
-            config.penalty,
-            cell.strength,
-            config.hidden,
-            config.learning_rate,
-            config.independent_references,
-        ),
-        config.seed + cell.first,
+    training = EnsembleConfig(
+        cell.method,
+        config.penalty,
+        config.hidden,
+        config.learning_rate,
+        config.independent_references,
     )
+    ensemble = PriorEnsemble(splits, training, config.seed + cell.first)
     for _ in range(config.epochs):
-        if ensemble.step(cancelled.is_set) is None:
+        if ensemble.step(cell.strength, cancelled.is_set) is None:
             return None
     test = ensemble.test_auc(should_stop=cancelled.is_set)
     if test is None:
@@ -153,14 +145,12 @@ def _problems(splits: SplitStack, reached: torch.Tensor, test: torch.Tensor) -> 
     """Why a replicate has no score, or nothing."""
     positives = splits.validation_labels.sum(dim=1)
     one_class = (positives == 0) | (positives == splits.validation_labels.shape[1])
-    found = []
-    for single, scored, missing in zip(
-        one_class.tolist(), reached.tolist(), test.isnan().tolist(), strict=True
-    ):
-        if single:
-            found.append("validation rows have one class")
-        elif not scored:
-            found.append("no finite score in any epoch")
-        else:
-            found.append("test rows have one class" if missing else "")
-    return found
+    causes = [
+        (one_class, "validation rows have one class"),
+        (~reached, "no finite score in any epoch"),
+        (test.isnan(), "test rows have one class"),
+    ]
+    return [
+        next((reason for holds, reason in causes if holds[replicate]), "")
+        for replicate in range(len(test))
+    ]

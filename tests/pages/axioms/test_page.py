@@ -9,6 +9,14 @@ from tests.pages.conftest import OpenPage, everything, press
 TRY = "Try the axioms"
 
 
+def test_the_textbooks_counter_example_comes_first(open_page: OpenPage) -> None:
+    drawn = open_page("axioms")
+    sent = everything(drawn).replace("\\'", "'")
+    assert "F changes by 1, the feature's attribution is 0" in sent
+    assert drawn.query_params["cell"] == "input_x_gradient.sensitivity_a"
+    assert "The 36 cells that the paper's Table 1 has too come out as we read its" in sent
+
+
 def test_trying_again_with_few_networks(open_page: OpenPage) -> None:
     drawn = open_page("axioms", axiom_trials="3", axiom_seed="5")
     assert "none of the 7 axioms for **X-Gradient**" in everything(drawn)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import streamlit as st
+from hypothesis import given, strategies
 from streamlit.testing.v1 import AppTest
 
 from pages.common import jobs
@@ -166,18 +167,27 @@ def test_what_is_asked_for_is_done_once_and_can_be_cancelled() -> None:
     assert page.runs == ["full", "check", "check"], "the result is there"
 
 
-def test_the_time_left_does_not_count_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 2.0, 50.0, 52.0])
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
-    shown: list[str] = []
-    bar = TimedBar("Refining")
-    monkeypatch.setattr(bar._bar, "progress", lambda share, text: shown.append(text))
-    progress = bar.part()
-    progress(1, 4)
-    bar.waiting(1)
-    progress(2, 4)
-    assert shown == [
-        "Refining · 6 s left",
-        "Refining · waiting for 1 other on this machine",
-        "Refining · 4 s left",
-    ]
+@given(
+    seconds=strategies.integers(2, 60),
+    parts=strategies.integers(1, 3),
+    waits=strategies.lists(strategies.integers(0, 500), min_size=12, max_size=12),
+)
+def test_of_steady_work_what_is_said_to_be_left_is_left_however_long_it_waited(
+    seconds: int, parts: int, waits: list[int]
+) -> None:
+    steps, now, shown = 4, [0.0], [""]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.monotonic", lambda: now[0])
+        bar = TimedBar("Refining", parts)
+        patch.setattr(bar._bar, "progress", lambda share, text: shown.append(text))
+        for done in range(1, parts * steps + 1):
+            if done % steps == 1:
+                progress = bar.part()
+            if wait := waits[done - 1]:
+                now[0] += wait
+                bar.waiting(2)
+                assert shown[-1] == "Refining · waiting for 2 others on this machine"
+            now[0] += seconds
+            progress((done - 1) % steps + 1, steps)
+            left = (parts * steps - done) * seconds
+            assert shown[-1] == (f"Refining · {left} s left" if left else "Refining")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,7 +10,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.compare_parts import work
+from pages.compare_parts.sentences import ledger_sentence
+from tests.experiments.small_pair import make_pair
 from tests.pages.conftest import OpenPage, everything, press, protos
+from xdnn_core.attribution.ledger import bias_attribution
+from xdnn_core.data.gallery import gallery
+from xdnn_core.text import signed
 
 PANELS = 7  # three a network, and the regular network's biases
 
@@ -107,3 +113,37 @@ def test_what_is_this_explains_with_formula_and_source(open_page: OpenPage) -> N
     sent = everything(open_page("compare"))
     assert "Hesse et al. 2021" in sent
     assert "$$" in sent
+
+
+def test_the_ledger_says_what_the_core_says(open_page: OpenPage) -> None:
+    drawn = open_page("compare", image="camera", steps="8", **{"class": "b"})
+    model = make_pair()[0]
+    photo = next(item for item in gallery() if item.key == "camera").open()
+    ledger = bias_attribution(model.network, model.preprocess(photo)[None], 1)
+    sentence = ledger_sentence(ledger, "b")
+    (said,) = [text.value for text in drawn.markdown if sentence in text.value]
+    assert "Input×Gradient differs from Integrated Gradients by" in said
+    assert "because" not in said
+    (chart,) = protos(drawn, "plotly_chart")
+    spec = json.loads(chart.spec)
+    labels = spec["data"][0]["y"]
+    assert labels[:2] == ["Pixels", "Convolution 1"]
+    assert labels[-2:] == ["Linear 3", "Logit"], "nothing is unexplained"
+    assert spec["data"][0]["text"][-1] == signed(ledger.outputs.item())
+    notes = [note["text"] for note in spec["layout"]["annotations"]]
+    assert notes == [f"F(0) {signed(ledger.baseline_outputs.item())}, the mean image"]
+    assert "X-AlexNet has no biases: its pixels hold the whole logit" in everything(drawn)
+    assert "Srinivas and Fleuret 2019" in everything(drawn)
+
+
+def test_a_tolerance_in_place_of_a_number_of_calls(open_page: OpenPage) -> None:
+    address = {"until": "estimated error", "tolerance": "1 %", "cap": "32"}
+    drawn = open_page("compare", image="rooster", **address)
+    met = r"<span>Tolerance</span><span>(.*?)</span>"
+    assert sorted(re.findall(met, everything(drawn))) == ["met", "not met, cap reached"]
+    capped = "The cap of 32 gradient calls was reached at an estimated error of "
+    assert [capped in warning.value for warning in drawn.warning] == [True], "the regular one's"
+    drawn.select_slider(key="cap").set_value(1024).run(timeout=300)
+    assert not drawn.exception
+    assert re.findall(met, everything(drawn)) == ["met", "met"]
+    assert not drawn.warning

@@ -72,3 +72,20 @@ def test_the_calls_needed_are_listed_for_the_chosen_rules(open_page: OpenPage) -
     assert list(table.columns) == ["AlexNet", *tolerances, "estimate", "error"]
     assert list(table["AlexNet"]) == ["left", "right", "X-Gradient, X-AlexNet"]
     assert list(table[tolerances].iloc[-1]) == ["1", "1", "1"]
+
+
+def test_what_goes_beyond_the_picture_is_named(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    st.cache_resource.clear()
+
+    def never(*_: object, **__: object) -> None:
+        st.stop()  # what a click does to the run it cuts into
+
+    open_page("convergence", image="rooster")
+    monkeypatch.setattr(work, "measure_convergence", never)
+    monkeypatch.setattr(work, "with_captum", never)
+    asked = {"rules": ["left", "Captum"], "reference": "2,048 calls"}
+    drawn = open_page("convergence", image="rooster", **asked)
+    (bar,) = protos(drawn, "progress")
+    assert bar.text == "Computing the 2,048-call reference and Captum's curve"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pages.prior_parts.chart_data import MAX_POINTS, Axis, chart_data
-from xdnn_core.priors.live_state import LiveConfig, MethodCurve, Snapshot, StrengthMark
+from xdnn_core.priors.live_state import LiveConfig, Snapshot, StrengthMark
+from xdnn_core.priors.method_curve import MethodCurve
 from xdnn_core.priors.methods import PriorMethod
 
 NAN = float("nan")

@@ -14,13 +14,8 @@ from pages.common.folders import data_folder
 from pages.prior_parts.export import reveal_note, run_to_csv, run_to_json
 from pages.prior_parts.kept_run import KeptRun
 from pages.prior_parts.store import RunStore, RunStoreError
-from xdnn_core.priors.live_state import (
-    LiveConfig,
-    MethodCurve,
-    Snapshot,
-    StrengthMark,
-    TopFeature,
-)
+from xdnn_core.priors.live_state import LiveConfig, Snapshot, StrengthMark
+from xdnn_core.priors.method_curve import MethodCurve, TopFeature
 from xdnn_core.priors.methods import PriorMethod
 
 NAN = float("nan")

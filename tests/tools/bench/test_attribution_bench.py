@@ -42,9 +42,13 @@ def test_calls_are_made_in_turns() -> None:
 
 
 def test_the_median_time_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0, 5, 5, 6, 6, 8])
-    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    assert interleaved_seconds([int], 3, CPU) == [2]
+    now, seconds = [0.0], iter([5.0, 1.0, 2.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def work() -> None:
+        now[0] += next(seconds)
+
+    assert interleaved_seconds([work], 3, CPU) == [2.0]
 
 
 def hold(mebibytes: int) -> float:

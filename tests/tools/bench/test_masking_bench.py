@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.experiments.small_pair import make_pair
+from tools.bench import masking
 from tools.bench.__main__ import main
 from tools.bench.masking import MaskingReport, curve_one_by_one
 from xdnn_core.metrics.masking import MASKING_METRICS, masking_curve
@@ -24,8 +25,9 @@ def test_both_ways_give_the_same_curve(name: str) -> None:
 
 
 def test_the_report_from_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(masking, "load_model", lambda name, device: make_pair()[0])
     file = tmp_path / "masking.json"
     options = ["--device", "cpu", "--images", "1", "--repeats", "1", "--json", str(file)]
     assert main(["masking", *options]) == 0

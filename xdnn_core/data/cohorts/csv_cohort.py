@@ -46,7 +46,7 @@ def cohort_from_table(
     known = answers.notna()
     rows = table.frame if known.all() else table.frame[known]
     answers = answers[known]
-    label = next((each for each in answers.unique() if as_text(each) == positive), None)
+    label = next((answer for answer in answers.unique() if as_text(answer) == positive), None)
     if len(rows) < MIN_ROWS:
         raise CohortError(
             f"Only {len(rows)} rows have a value in {chosen.name!r}; at least {MIN_ROWS} are "
@@ -55,7 +55,6 @@ def cohort_from_table(
     specs, left_out = _infer_specs(rows.drop(columns=chosen.name), set(categorical))
     _check_width(specs, len(rows))
     features, columns = encode(rows, specs)
-    features.setflags(write=False)
     notes = [f"Label 1 is {chosen.name} = {positive}."]
     if not known.all():
         notes.append(f"{int((~known).sum())} rows without a value of {chosen.name} are left out.")

@@ -117,8 +117,8 @@ def encoding_of(stream: pa.NativeFile) -> tuple[str, int]:
 def read_header(stream: pa.NativeFile) -> tuple[str, list[str], int]:
     """Separator and column names, those that give most columns, and the header's size in bytes."""
     text = stream.read(BLOCK).decode("utf-8", "ignore")
-    found = max((_first_row(text, each) for each in _SEPARATORS), key=lambda row: len(row[1]))
-    separator, cells, end = found
+    rows = (_first_row(text, separator) for separator in _SEPARATORS)
+    separator, cells, end = max(rows, key=lambda row: len(row[1]))
     if not cells and text.strip():
         raise CohortError("The header line cannot be read; give every column a short name.")
     if not cells:

@@ -147,11 +147,7 @@ def _reason(error: Exception, names: list[str]) -> str:
     return str(error).splitlines()[0][:200].removeprefix("CSV parse error: ")
 
 
-def _batches(
-    stream: pa.NativeFile,
-    names: list[str],
-    separator: str,
-) -> list[pa.RecordBatch]:
+def _batches(stream: pa.NativeFile, names: list[str], separator: str) -> list[pa.RecordBatch]:
     """Read rows under these names, stopping at the limits."""
     if stream.tell() == stream.size():
         return []
@@ -199,8 +195,9 @@ def _numbers(cells: pa.StringArray, decimal_comma: bool) -> pa.DoubleArray:
         return pc.cast(cells, pa.float64())
     except pa.ArrowInvalid:
         cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"^\+", "")
-        return pc.cast(pc.replace_substring(cells, ",", ".") if decimal_comma else cells,
-                       pa.float64())  # fmt: skip
+        return pc.cast(
+            pc.replace_substring(cells, ",", ".") if decimal_comma else cells, pa.float64()
+        )
 
 
 def as_text(value: object) -> str:

@@ -32,7 +32,10 @@ class ColumnSpec:
 
 
 def encode(table: pd.DataFrame, specs: Sequence[ColumnSpec]) -> tuple[np.ndarray, list[Column]]:
-    """Encode a table, a missing category giving a missing value in all its levels, (N, d)."""
+    """Encode a table, a missing category giving a missing value in all its levels.
+
+    Returns features (N, d), read-only, and what they are.
+    """
     features = np.full((len(table), sum(spec.width for spec in specs)), np.nan)
     columns: list[Column] = []
     for spec in specs:
@@ -48,6 +51,7 @@ def encode(table: pd.DataFrame, specs: Sequence[ColumnSpec]) -> tuple[np.ndarray
             else:
                 block[known] = codes[known, None] == np.arange(spec.width)  # (known, width)
         columns += _columns_of(spec)
+    features.setflags(write=False)
     return features, columns
 
 

@@ -55,7 +55,6 @@ def load_nhanes1(progress: Progress | None = None) -> Cohort:
         for name in table.columns
     ]
     features, columns = encode(table, specs)
-    features.setflags(write=False)
     return Cohort(
         name="nhanes1",
         title="NHANES I, the paper's matrix",
@@ -160,7 +159,6 @@ def load_subset(folder: Path) -> Cohort:
     censored = np.signbit(years)  # −0.0: lost on the first day
     known = ~(censored & (np.abs(years) < MORTALITY_YEARS))
     features, columns = encode(table[known], _SUBSET_SPECS)
-    features.setflags(write=False)
     return Cohort(
         name="nhanes1-subset",
         title="NHANES I, 18 measurements",

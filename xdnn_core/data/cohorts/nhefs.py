@@ -159,7 +159,6 @@ def load_nhefs() -> Cohort:
         table = pd.read_stata(path, convert_categoricals=True)
     table = table.astype(dict.fromkeys(table.columns, float))
     features, columns = encode(table, SPECS)
-    features.setflags(write=False)
     return Cohort(
         name="nhefs",
         title="NHEFS: NHANES I follow-up, smokers",

@@ -14,30 +14,28 @@ from xdnn_core.metrics.classification import Difference
 from xdnn_core.priors.methods import parse_method
 
 
-def answer(figure: Figure1) -> str:
+def summary_sentence(figure: Figure1) -> str:
     """The sentence that matters: what is not told apart from the best, what one gradient gains."""
     if not figure.like_the_best:
         return "No replicate has a ROC-AUC."
     best, *alike = (figure.scores[key] for key in figure.like_the_best)
     others = len(figure.scores) - 1
-    said = f"**{best.title}** has the highest mean, **{best.mean:.3f}**{_gain(best)}; "
+    text = f"**{best.title}** has the highest mean, **{best.mean:.3f}**{_gain(best)}; "
     if not alike:
-        said += "all other methods are told apart from it"
+        text += "all other methods are told apart from it"
     elif len(alike) == others:
-        said += "no other method can be told apart from it"
+        text += "no other method can be told apart from it"
     else:
-        said += f"**{_names(alike)}** cannot be told apart from it"
-    said += f" (paired t tests, Bonferroni-corrected for {others} comparisons, 5 %)."
+        text += f"**{_names(alike)}** cannot be told apart from it"
+    text += f" (paired t tests, Bonferroni-corrected for {others} comparisons, 5 %)."
     x = figure.scores["x_gradient"]
     if x is not best:
-        said += f" **X-Gradient**, which takes one gradient: **{x.mean:.3f}**{_gain(x)}."
-    return said
+        text += f" **X-Gradient**, which takes one gradient: **{x.mean:.3f}**{_gain(x)}."
+    return text
 
 
 def _gain(score: Score) -> str:
-    if score.gain is None:
-        return ""
-    return f", {with_interval(score.gain)} over no prior"
+    return "" if score.gain is None else f", {with_interval(score.gain)} over no prior"
 
 
 def with_interval(difference: Difference) -> str:
@@ -49,16 +47,16 @@ def with_interval(difference: Difference) -> str:
     return mean if math.isnan(difference.low) else f"{mean} ({low} to {high})"
 
 
-def notes(figure: Figure1) -> list[str]:
+def caveats(figure: Figure1) -> list[str]:
     """What a reader should know of these numbers."""
-    said = []
+    sentences = []
     if figure.cohort != "nhanes1":
-        said.append(
+        sentences.append(
             f"Trained on {figure.cohort_title} ({figure.rows:,} people, {figure.features} "
             "features), not on the paper's NHANES I matrix (13,442 × 118): levels are not "
             "comparable, only the order of the methods is."
         )
-    said += [
+    sentences += [
         "Intervals are over training draws and initial weights, for this cohort: a replicate "
         f"trains on {figure.train_rows} people and tests on {figure.test_rows:,}, of whom any "
         f"other replicate tests on about {100 * figure.test_rows / figure.rows:.0f} % too. They "
@@ -68,22 +66,22 @@ def notes(figure: Figure1) -> list[str]:
         "scores and so tends to be a little too high.",
     ]
     left_out = [score for score in figure.scores.values() if score.undefined]
-    said += [
+    sentences += [
         f"{score.title}: {score.undefined} of {score.replicates + score.undefined} replicates have "
         "no ROC-AUC and are left out, in differences with their partners."
         for score in left_out
     ]
-    return said + order_notes(figure.orders)
+    return sentences + order_caveats(figure.orders)
 
 
-def order_notes(orders: Sequence[PublishedOrder]) -> list[str]:
+def order_caveats(orders: Sequence[PublishedOrder]) -> list[str]:
     """How the order of the methods compares with the paper's."""
     if not orders:
         return []
-    found = Counter(order.verdict for order in orders)
-    said = [
-        f"The paper gives the order of {len(orders)} pairs of these methods. Here {found['same']} "
-        f"stand the same way, {found['reversed']} the other way round, and {found['open']} cannot "
+    count = Counter(order.verdict for order in orders)
+    sentences = [
+        f"The paper gives the order of {len(orders)} pairs of these methods. Here {count['same']} "
+        f"stand the same way, {count['reversed']} the other way round, and {count['open']} cannot "
         f"be told apart (paired t tests, Holm-corrected for {len(orders)} pairs, 5 %)."
     ]
     above = [
@@ -95,11 +93,11 @@ def order_notes(orders: Sequence[PublishedOrder]) -> list[str]:
         and order.difference.value < 0
     ]
     if above:
-        said.append(
+        sentences.append(
             "The paper has X-Gradient above every other method of its left panel. Here the mean is "
             f"higher for {'; '.join(above)}."
         )
-    return said
+    return sentences
 
 
 def other_way_round(orders: Sequence[PublishedOrder]) -> list[PublishedOrder]:
@@ -148,7 +146,7 @@ def describe(figure: Figure1) -> str:
         )
     lines += ["", "± is two standard errors of a mean, brackets hold the 95 % interval of a paired "
               "difference. λ was chosen on validation scores.",
-              answer(figure).replace("**", ""), *notes(figure)]  # fmt: skip
+              summary_sentence(figure).replace("**", ""), *caveats(figure)]  # fmt: skip
     table = pd.DataFrame([order_row(order) for order in other_way_round(figure.orders)])
     lines += ["", table.to_string(index=False)] if len(table) else []
     return "\n".join(lines)
@@ -156,5 +154,5 @@ def describe(figure: Figure1) -> str:
 
 def plus_minus(mean: float, two_sem: float | None) -> str:
     """A mean with twice its standard error, where there is one."""
-    known = two_sem is not None and not math.isnan(two_sem)
-    return f"{mean:.4f} ± {two_sem:.4f}" if known else f"{mean:.4f}"
+    has_error = two_sem is not None and not math.isnan(two_sem)
+    return f"{mean:.4f} ± {two_sem:.4f}" if has_error else f"{mean:.4f}"

@@ -1,0 +1,30 @@
+"""A page in both themes, wide and narrow: nothing sticks out.
+
+Whoever asks for it asks while what the page computed is still kept by the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from playwright.sync_api import Page
+
+from tests.browser.driving import sideways_overflow
+
+WIDTHS = {"dark": (800, 1400), "light": (1400, 800)}
+NEUTRAL = {"light": (255, 255, 255), "dark": (16, 20, 28)}
+
+
+def looks(page: Page, opened: Callable[[], object]) -> Iterator[tuple[str, int]]:
+    """The page in each theme, opened in the first width and resized; it always fits its window."""
+    for scheme, widths in WIDTHS.items():
+        page.emulate_media(color_scheme=scheme)
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            if width == widths[0]:
+                opened()
+            # Charts and tables follow the window a moment later.
+            page.wait_for_timeout(500)
+            page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
+            yield scheme, width
+            assert sideways_overflow(page) <= 0, "nothing sticks out sideways"

@@ -37,8 +37,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = document.createElement("button");
       const image = document.createElement("img");
       image.src = item.src;
-      image.alt = button.title = item.title;
-      button.classList.toggle("mistaken", item.mistaken);
+      image.alt = item.title;
+      button.title = item.note || item.title;
+      button.classList.toggle("mistaken", Boolean(item.note));
       button.dataset.key = item.key;
       button.append(image);
       return button;
@@ -80,16 +81,11 @@ def gallery_strip(chosen: str | None, problems: list[str]) -> str | None:
     items = []
     for item in gallery():
         try:
-            title = item.title
+            note = ""
             if item.mistaken_by:
-                title += f": {item.mistaken_by} takes it for another class"
+                note = f"{item.title}: {item.mistaken_by} takes it for another class"
             items.append(
-                {
-                    "key": item.key,
-                    "title": title,
-                    "src": _thumbnail(item),
-                    "mistaken": item.mistaken_by is not None,
-                }
+                {"key": item.key, "title": item.title, "note": note, "src": _thumbnail(item)}
             )
         except UploadError as error:
             problems.append(f"{item.key.removeprefix('own/')} cannot be shown: {error}")

@@ -135,7 +135,7 @@ def test_the_estimate_bounds_the_true_error_on_photographs() -> None:
 
     Small photographs, which take a fifth of the time; the true value is by 128 points.
     """
-    network = load_model("alexnet-caltech101").network
+    network = load_model("alexnet-caltech101", "cpu").network
     ratios = []
     for x in photographs(96).split(1):
         with torch.no_grad():

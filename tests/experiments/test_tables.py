@@ -1,6 +1,7 @@
 """Tables 1 to 3: counted by hand, stored and read again, from the command line."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,14 +71,23 @@ def test_without_biases_the_paper_speaks_of_x_gradient_alone() -> None:
     assert table.provenance.command.endswith("--trials 2 --seed 0 --without-biases")
 
 
+def without_rounding(witness: str) -> str:
+    """The sentence without by how much two builds of one network differ, a rounding error."""
+    return re.sub(r"outputs differ by \S+,", "outputs differ,", witness)
+
+
 @pytest.mark.parametrize("without_biases", [False, True])
 def test_the_stored_table1_is_what_the_code_makes_today(without_biases: bool) -> None:
     stored = table1.load_table1(table1.STORED[without_biases])
     again = table1.run_table1(stored.cells[0].trials, stored.seed, without_biases=without_biases)
     for cell, before in zip(again.cells, stored.cells, strict=True):
         # What is off by rounding only differs from processor to processor.
-        rounded = {"worst": before.worst, "witness": before.witness} if before.holds else {}
-        assert replace(cell, **rounded) == replace(before, worst=pytest.approx(before.worst))
+        if before.holds:
+            cell = replace(cell, worst=before.worst, witness=before.witness)
+        cell, before = (
+            replace(one, witness=without_rounding(one.witness)) for one in (cell, before)
+        )
+        assert cell == replace(before, worst=pytest.approx(before.worst))
     assert stored.without_biases == without_biases
 
 

@@ -34,7 +34,7 @@ def test_published_hash_is_checked(server, monkeypatch):
     assert not list(folder().glob("*.part*"))
     assert not list(folder().glob("*.safetensors"))
     remotes = tuple(
-        replace(r, weights=replace(r.weights, sha256=hashlib.sha256(data).hexdigest()))
+        replace(r, sha256=hashlib.sha256(data).hexdigest())
         for r in catalogue.REMOTE
         if r.name == name
     )

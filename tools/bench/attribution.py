@@ -25,7 +25,7 @@ from xdnn_core.attribution.gradients import input_x_gradient, x_gradient
 from xdnn_core.attribution.integrated import integrated_gradients
 from xdnn_core.attribution.target import Target
 from xdnn_core.data.gallery import gallery
-from xdnn_core.device import resolve_device
+from xdnn_core.device import full_float32, resolve_device
 from xdnn_core.errors import UserError
 from xdnn_core.experiments.measuring import in_fresh_process, interleaved_seconds, peak_extra_bytes
 from xdnn_core.metrics.distance import relative_l1
@@ -45,9 +45,14 @@ Method = Callable[[PretrainedModel, Tensor, Target], Tensor]
 
 
 def by_captum(rows: int | None, steps: int = STEPS) -> Method:
-    """Captum's Integrated Gradients with so many rows a gradient call (None: all at once)."""
-    return lambda model, x, target: IntegratedGradients(model.network).attribute(
-        x, target=target, n_steps=steps, internal_batch_size=rows
+    """Captum's Integrated Gradients with so many rows a gradient call (None: all at once).
+
+    In full float32, as ours: a GPU's TF32, PyTorch's default for convolutions, flips ReLU gates.
+    """
+    return full_float32()(
+        lambda model, x, target: IntegratedGradients(model.network).attribute(
+            x, target=target, n_steps=steps, internal_batch_size=rows
+        )
     )
 
 

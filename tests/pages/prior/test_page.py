@@ -46,7 +46,8 @@ def captions(page: AppTest) -> str:
     return "\n".join(caption.value for caption in page.caption).replace("\\", "")
 
 
-def test_it_says_what_it_computes_on(page: AppTest) -> None:
+def test_it_says_what_it_computes_on(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDNN_DEVICE", "cpu")
     assert can_start(page.run())
     assert "Computes on the CPU, " in captions(page)
     assert page.checkbox[0].label == "first run"

@@ -165,7 +165,7 @@ def draw_canvas(key: str, scene: MapsScene, view: MapsView, theme: Theme) -> Non
 
 
 _PAGE_CSS = """
-:root { color-scheme: light dark; --st-font: system-ui, sans-serif; --st-text-color: #1b2330;
+:root { color-scheme: light dark; --st-font: system-ui, sans-serif; --st-text-color: #121926;
   --st-background-color: #fff; --st-border-color: #d5dae2; --st-primary-color: #1f5fae; }
 @media (prefers-color-scheme: dark) { :root { --st-text-color: #e8edf4;
   --st-background-color: #10141c; --st-border-color: #39424f; --st-primary-color: #6cb2f7; } }

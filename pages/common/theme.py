@@ -17,8 +17,8 @@ Theme = Literal["light", "dark"]
 _PALETTE: Mapping[Theme, Mapping[str, str]] = {
     "light": {
         "orange": "#d55e00", "blue": "#0072b2", "green": "#009e73", "purple": "#a6558a",
-        "yellow": "#b58900", "sky": "#3a9fd6", "grey": "#6b7280", "ink": "#1b2330",
-        "faint ink": "rgba(27, 35, 48, 0.45)",
+        "yellow": "#b58900", "sky": "#3a9fd6", "grey": "#6b7280", "ink": "#121926",
+        "faint ink": "rgba(18, 25, 38, 0.45)",
     },
     "dark": {
         "orange": "#f0883a", "blue": "#56b4e9", "green": "#2cc79b", "purple": "#dd9cc2",
@@ -31,6 +31,9 @@ CONFIG = {"displaylogo": False, "displayModeBar": "hover"}  # of Plotly
 CSS = """
 <style>
 .block-container { padding: 4rem 2rem 2rem; max-width: 1480px; }
+/* What is chosen keeps the colour of text: in the primary colour it is too faint on dark ground. */
+button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] *,
+[data-testid="stSliderThumbValue"] { color: inherit !important; }
 /* A panel: picture, and the numbers beside it, or below it where there is no room. */
 [class*="st-key-panel_"] > div:nth-child(1) { flex: 5 1 180px !important; min-width: 0; }
 [class*="st-key-panel_"] > div:nth-child(2) { flex: 4 1 148px !important; min-width: 0; }

@@ -109,5 +109,5 @@ def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None
                 ".getBoundingClientRect().right + 1"
             )
             assert inside, f"{table} fits its card"
-        ink = {"light": "#1b2330", "dark": "#e8edf4"}[scheme]
+        ink = {"light": "#121926", "dark": "#e8edf4"}[scheme]
         expect(page.locator(f'{CHART} path[stroke="{ink}"]').first).to_be_attached()

@@ -10,7 +10,7 @@ from pages.common.theme import current_theme
 
 begin_page()
 st.markdown(
-    "### What does a network look at, how far can you trust the map, and what does it cost?"
+    "### See what an attribution says about an image, how far to trust it, and what it costs"
 )
 seen = st.container()
 doors = st.container()
@@ -73,7 +73,7 @@ def main() -> None:
         )
         theme = current_theme()
         rows, _ = comparison_rows(view.models, compared, view.image, DisplaySettings(theme=theme))
-        columns = st.columns([1, 1, 1, 1, 1], gap="small", wrap=True)
+        columns = st.container(key="start_maps").columns(5, gap="small")
         columns[0].image(view.image, width="stretch", alt=view.photo.title)
         columns[0].caption(
             f"{view.photo.title}. Orange speaks for {view.classes[target]}, blue against."

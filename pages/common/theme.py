@@ -44,6 +44,9 @@ button[data-variant][data-selected="true"], button[data-variant][data-selected="
 .st-key-beside_cost [data-testid="stColumn"]:nth-child(2) { flex: 3 1 500px; }
 [class*="st-key-wrap_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-wrap_"] [data-testid="stColumn"] { flex: 1 1 460px; }
+/* Photograph and maps of the start page: five in a row, two on a phone. */
+.st-key-start_maps [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+.st-key-start_maps [data-testid="stColumn"] { flex: 1 1 140px; min-width: 140px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }

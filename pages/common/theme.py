@@ -42,6 +42,7 @@ CSS = """
 [class*="st-key-wrap_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-wrap_"] [data-testid="stColumn"] { flex: 1 1 460px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
+@media (max-width: 560px) { [class*="st-key-why_"] button p { white-space: normal; } }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }
 .st-key-axioms_detail .facts { width: fit-content; }

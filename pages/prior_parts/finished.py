@@ -37,7 +37,7 @@ class FinishedRun:
             f"**A finished run, stored with the app**: {plain(run.cohort_title)}, {run.epoch} "
             f"epochs, λ {path_label(run.strengths)}, {run.config.replicates} replicates; made by "
             f"`{self.command}` on {made.day} {made:%B %Y}, {self.hardware}. "
-            "It makes way for yours when you press Start."
+            "It makes way for yours."
         )
 
 

@@ -207,11 +207,11 @@ def _draw_auc(snapshot: Snapshot, finished: FinishedRun | None, others: NamedRun
     if finished:
         st.caption(finished.label)
     _chart(shown, others, "auc", 384, legend=True)
-    trained = "Start trains" if finished else "Trained"
+    whose = "Yours, when you press Start: trained" if finished else "Trained"
     if snapshot.strength:
-        loss = f"{trained} with cross-entropy + {decimal_label(snapshot.strength)} × penalty"
+        loss = f"{whose} with cross-entropy + {decimal_label(snapshot.strength)} × penalty"
     else:
-        loss = f"λ is off: {trained.lower()} with cross-entropy alone, the penalty is only measured"
+        loss = "λ is off: trained with cross-entropy alone, the penalty is only measured"
     st.caption(f"{loss}. Computes on {snapshot.place}. {_gaps(snapshot)}")
 
 

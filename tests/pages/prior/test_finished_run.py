@@ -66,7 +66,7 @@ def test_it_is_shown_until_the_first_run_of_the_session(open_page: OpenPage) -> 
     st.cache_resource.clear()  # all tests are one session to it
     app = open_page("prior_training", **SMALL)
     assert is_shown(app)
-    assert "Start trains with cross-entropy + 0.1 × penalty" in everything(app)
+    assert "Start: trained with cross-entropy + 0.1 × penalty" in everything(app)
     press(app, "Step")
     assert not is_shown(app)
     press(app, "Reset")

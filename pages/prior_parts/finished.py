@@ -48,7 +48,8 @@ def finished_run() -> FinishedRun:
     if size > MAX_BYTES:
         raise ValueError(f"{FILE.name} has {size} bytes; allowed are {MAX_BYTES}")
     values = json.loads(FILE.read_text(encoding="utf-8"))
-    return FinishedRun(read_run(json.dumps(values["run"])), values["command"], values["hardware"])
+    run = read_run(json.dumps(values["run"]), id="", name="finished run", created=values["created"])
+    return FinishedRun(run, values["command"], values["hardware"])
 
 
 def shown_until_start(snapshot: Snapshot, others: Sequence[object]) -> FinishedRun | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import uuid
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import UTC, datetime
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from xdnn_core.priors.live_state import LiveConfig, Snapshot, StrengthMark, strength_marks
+from xdnn_core.priors.live_state import LiveConfig, StrengthMark, strength_marks
 from xdnn_core.priors.method_curve import MethodCurve
 
 _SEQUENCES = ("epochs", "strengths", "auc_mean", "auc_low", "auc_high", "loss", "penalty", "gini")
@@ -47,23 +45,6 @@ class KeptRun:
     def marks(self) -> tuple[StrengthMark, ...]:
         """Changes of λ on the way."""
         return strength_marks(self.strengths)
-
-
-def run_of(snapshot: Snapshot, name: str) -> KeptRun:
-    """A run as it is now, to be kept under a name."""
-    return KeptRun(
-        id=uuid.uuid4().hex,
-        name=name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        cohort=snapshot.cohort,
-        cohort_title=snapshot.cohort_title,
-        outcome=snapshot.outcome,
-        epoch=snapshot.epoch,
-        config=snapshot.config,
-        curves=snapshot.curves,
-        test_revealed=snapshot.test_revealed,
-        moved_after_reveal=snapshot.moved_after_reveal,
-    )
 
 
 def run_values(run: KeptRun) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from pages.common.folders import data_folder
-from pages.prior_parts.kept_run import KeptRun, read_run, run_of, run_values
+from pages.prior_parts.kept_run import KeptRun, read_run, run_values
 from pages.prior_parts.scales import path_label
 from xdnn_core.errors import UserError
 from xdnn_core.priors.live_state import Snapshot
@@ -54,8 +56,19 @@ class RunStore:
             raise RunStoreError("This run has not trained an epoch yet; start it before keeping.")
         # λ as it was trained with: it may have been set again after the last epoch.
         strengths = max((curve.strengths for curve in snapshot.curves), key=len)
-        named = name or f"{snapshot.cohort}, λ {path_label(strengths)}"
-        run = run_of(snapshot, _checked_name(named))
+        run = KeptRun(
+            id=uuid.uuid4().hex,
+            name=_checked_name(name or f"{snapshot.cohort}, λ {path_label(strengths)}"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            cohort=snapshot.cohort,
+            cohort_title=snapshot.cohort_title,
+            outcome=snapshot.outcome,
+            epoch=snapshot.epoch,
+            config=snapshot.config,
+            curves=snapshot.curves,
+            test_revealed=snapshot.test_revealed,
+            moved_after_reveal=snapshot.moved_after_reveal,
+        )
         self.restore(run)
         return run
 

@@ -15,6 +15,7 @@ from pages.prior_parts.finished import FILE, MAX_BYTES, finished_run, shown_unti
 from pages.prior_parts.store import RunStore
 from tests.pages.conftest import OpenPage, everything, press
 from tests.pages.prior.test_runs import SNAPSHOT
+from tools import finished_run as tool
 from tools.finished_run import CONFIG, train
 
 SMALL = {"methods": "X-Gradient", "layers": "8, 4", "replicates": "2", "epochs": "2"}
@@ -34,6 +35,7 @@ def is_shown(app: AppTest) -> bool:
 
 
 def test_the_file_is_small_and_strict_and_holds_no_test_score() -> None:
+    assert FILE == tool.FILE
     assert FILE.stat().st_size < MAX_BYTES
 
     def refuse(constant: str) -> None:

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.driving import query, wait_until_idle
+from tests.browser.driving import query, sideways_overflow, wait_until_idle
 from tests.browser.looks import looks
 
 ANSWER = re.compile(
@@ -71,6 +71,19 @@ def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None
             "([button, width]) => button.getBoundingClientRect().right <= width",
             arg=[last.element_handle(), width],
         )
+
+
+def test_on_a_phone_the_table_needs_no_scrolling_sideways(server: str, page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    open_axioms(page, server)
+    table = page.locator(".axioms")
+    assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
+    assert sideways_overflow(page) <= 0
+    last = cell(page, "X-Gradient, Nonnegative homogeneity")
+    expect(last).to_contain_text("Nonnegative homogeneity")  # its column has no heading here
+    last.click()
+    expect(detail(page)).to_contain_text("X-Gradient: Nonnegative homogeneity")
+    page.set_viewport_size({"width": 1400, "height": 1000})
 
 
 def test_a_loaded_network_is_tried_cancelled_and_tried_again(server: str, page: Page) -> None:

@@ -21,7 +21,7 @@ _RANDOM, _NETWORK = "Random networks", "One network, one photograph"
 def main() -> None:
     """Draw the page."""
     with view:
-        shown = choose("tried", "Tried on", [_RANDOM, _NETWORK])
+        shown = choose("tried", "Tried on", [_RANDOM, _NETWORK], wrap=True)
     if shown == _NETWORK:
         draw_network_view(body)
     else:

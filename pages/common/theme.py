@@ -48,6 +48,7 @@ button[data-variant][data-selected="true"], button[data-variant][data-selected="
 .st-key-start_maps [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 .st-key-start_maps [data-testid="stColumn"] { flex: 1 1 140px; min-width: 140px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
+@media (max-width: 560px) { [class*="st-key-why_"] button p { white-space: normal; } }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }
 .st-key-axioms_detail .facts { width: fit-content; }

@@ -135,7 +135,7 @@ def _offer_more(shown: Measured, requested: ConvergenceSettings, job: Job) -> No
     if not is_requested(job):
         takes = f"{job.evaluations:,} gradients"
         if shown.stored is None:  # else the time is that of another machine
-            takes += f", about {max(1, round(job.evaluations * shown.seconds_a_gradient))} s"
+            takes += f", about {shown.time_for(job.evaluations)}"
         st.button(
             f"Go on to {aim}: {takes}", key="more", icon=":material/add:", on_click=request,
             args=(job,),

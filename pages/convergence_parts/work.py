@@ -51,11 +51,11 @@ class Measured:
     settings: ConvergenceSettings
     stored: StoredConvergence | None = None  # where it was not computed on this server
 
-    @property
-    def seconds_a_gradient(self) -> float:
-        """Wall-clock time, on the machine that computed it."""
+    def time_for(self, evaluations: int) -> str:
+        """How long so many gradient evaluations take at the pace of those that were done."""
         calls = sum(one.gradient_calls + one.captum_calls for one in self.networks)
-        return sum(one.seconds for one in self.networks) / calls
+        seconds = evaluations * sum(one.seconds for one in self.networks) / calls
+        return f"{max(1, round(seconds))} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def measure(view: View, target: int, requested: ConvergenceSettings, label: str) -> Measured:

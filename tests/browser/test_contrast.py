@@ -48,8 +48,10 @@ def canvas(page: Page, name: str) -> Locator:
 
 def pixels(page: Page, name: str) -> np.ndarray:
     """What a canvas shows, (H, W, 3)."""
-    # As text: a list of so many numbers takes a second to come over.
-    read = """canvas => {
+    # What has changed is drawn in the next frame. As text: a list of so many numbers takes a second
+    # to come over.
+    read = """async canvas => {
+        await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         let text = "";
         for (const byte of data) text += String.fromCharCode(byte);

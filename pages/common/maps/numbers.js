@@ -34,8 +34,8 @@ function buildRegion(canvas) {
   brush.classList.add("brush");
   canvas.regionText = make("p", {});
   const erase = (fill) => () => canvas.ask("erase", { fill });
-  // Only where the page can ask the networks, which takes what stands for lost pixels.
-  canvas.eraseButtons = canvas.send === null || !canvas.header.photo.blur ? [] : [
+  // Only where the page can fill the region and ask the networks again.
+  canvas.eraseButtons = canvas.send === null || !canvas.header.photo.mean ? [] : [
     button("Blur it and ask again", erase("blur"), { title: "One forward pass a network" }),
     button("Set it to the mean and ask again", erase("mean"), { title: "One forward pass a network" }),
   ];

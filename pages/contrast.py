@@ -58,7 +58,8 @@ def main() -> None:
         st.markdown(" ".join(sentences))
     theme = current_theme()
     with canvas:
-        contrast_canvas(canvas_message(models, contrasts, view.image, photo.title, theme))
+        message = canvas_message(models, contrasts, view.image, photo.title, theme)
+        contrast_canvas(message, view.image.shape[:2])
     with below, st.container(key=CHARTS_KEY):
         draw_curves(models, contrasts, view.classes[target], theme)
         draw_accuracy(models, theme)

@@ -54,8 +54,8 @@ def _view_of_address(view: MapsView, orders: Sequence[str], size: tuple[int, int
 
     take("picture", "mode", _MODES.__contains__, str)
     take("values", "unit", _UNITS.__contains__, _UNITS.__getitem__)
-    take("scale", "scale", _SCALES.__contains__, _SCALES.__getitem__)
     take("colours", "scale", ("own", "shared").__contains__, str)  # Contrast, before the canvas
+    take("scale", "scale", _SCALES.__contains__, _SCALES.__getitem__)
     take(
         "blur", "blur", lambda text: text in _BLURS or within(0, 8)(text),
         lambda text: _BLURS[text] if text in _BLURS else float(text),
@@ -98,8 +98,9 @@ def _into_address(view: MapsView, default: MapsView) -> None:
         name = names.get(key, key)
         if getattr(view, name) == getattr(default, name):
             st.query_params.pop(key, None)
-        elif st.query_params.get(key) != text:
+        else:
             st.query_params[key] = text
+    st.query_params.pop("colours", None)  # which is `scale` now
 
 
 def current_view(

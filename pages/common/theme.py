@@ -61,6 +61,8 @@ button[data-variant][data-selected="true"], button[data-variant][data-selected="
    is refined. */
 [data-stale="false"]:has(.stPlotlyChart) + [data-stale="true"]:has(.stPlotlyChart) {
   display: none; }
+/* Without a mouse the buttons of a chart would always lie over its title. */
+@media (hover: none) { .stPlotlyChart .modebar-container { display: none; } }
 .top5 { display: grid; gap: 4px; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .top5 div { position: relative; display: flex; justify-content: space-between; padding: 1px 6px;
   border-radius: 4px; overflow: hidden; }

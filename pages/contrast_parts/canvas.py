@@ -82,8 +82,12 @@ def canvas_message(
             for model, contrast in zip(models, contrasts, strict=True)
         ],
     }
-    view = current_view(KEY, MapsView(scale="own"), [], photo.shape[:2])
-    return maps_message(scene, view, theme, more)
+    return maps_message(scene, _maps_view(photo.shape[:2]), theme, more)
+
+
+def _maps_view(size: tuple[int, int]) -> MapsView:
+    """What the canvas's controls are set to; maps have scales of their own to begin with."""
+    return current_view(KEY, MapsView(scale="own"), [], size)
 
 
 def _stops(model: PretrainedModel, contrast: NetworkContrast) -> list[dict[str, object]]:
@@ -119,7 +123,7 @@ def _panels(model: PretrainedModel, contrast: NetworkContrast) -> list[MapPanel]
 
 
 @st.fragment
-def contrast_canvas(message: bytes) -> None:
+def contrast_canvas(message: bytes, size: tuple[int, int]) -> None:
     """Draw the slider with its pictures; where it comes to rest stands in the address.
 
     A fragment, so that the rest of the page is not run again for that.
@@ -130,6 +134,7 @@ def contrast_canvas(message: bytes) -> None:
     if result.stop is not None:
         st.session_state["contrast_alpha"] = STOPS[result.stop]
     st.query_params["alpha"] = f"{current_alpha():g}"
+    _maps_view(size)
 
 
 def current_alpha() -> float:

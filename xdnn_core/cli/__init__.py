@@ -13,6 +13,10 @@ from xdnn_core.errors import UserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "app": ("xdnn_core.cli.app", "open the app in the browser"),
     "attribute": ("xdnn_core.cli.attribute", "attribute a photograph: PNG, NPZ, JSON"),
+    "convergence": (
+        "xdnn_core.experiments.convergence_stored",
+        "the picture that Convergence opens with",
+    ),
     "cost": ("xdnn_core.experiments.cost", "what a training step with an attribution prior costs"),
     "evaluate": ("xdnn_core.cli.evaluate", "top-1 and top-5 accuracy over an image set"),
     "figure1": ("xdnn_core.experiments.figure1", "the paper's Figure 1: methods, λ, references"),

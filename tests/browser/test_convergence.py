@@ -52,7 +52,7 @@ def go_on(page: Page, aim: str) -> Locator:
 def go_to(page: Page, title: str) -> None:
     """Choose a page about a photograph from the navigation."""
     page.get_by_test_id("stTopNavSection").filter(has_text="Look").click()
-    page.get_by_role("link", name=title).click()
+    page.get_by_role("menuitem", name=title).click()
 
 
 def test_the_default_photograph_is_there_at_once_and_can_be_computed_afresh(

@@ -17,7 +17,7 @@ from tests.browser.driving import (
 )
 from tests.browser.looks import NEUTRAL, looks
 from xdnn_core.data.gallery import gallery
-from xdnn_core.data.preprocessing import Preprocessing
+from xdnn_core.models.zoo import load_model
 
 MAPS = (
     "Input×Gradient of AlexNet",
@@ -155,7 +155,7 @@ def test_what_is_drawn_is_what_was_computed(server: str, page: Page) -> None:
     open_contrast(page, server)
     # The photograph is the scaled, normalised one.
     photo = next(item for item in gallery() if item.key == "rooster").open()
-    preprocessing = Preprocessing()
+    preprocessing = load_model("alexnet-caltech101").preprocessing
     for stop in (0, 9, 20, 30):
         move_to(page, stop)
         expected = preprocessing.to_display(preprocessing(photo) * (stop / 20))

@@ -49,6 +49,12 @@ def go_on(page: Page, aim: str) -> Locator:
     return page.get_by_role("button", name=re.compile(f"Go on to {aim}: [0-9,]+ gradients"))
 
 
+def go_to(page: Page, title: str) -> None:
+    """Choose a page about a photograph from the navigation."""
+    page.get_by_test_id("stTopNavSection").filter(has_text="Look").click()
+    page.get_by_role("menuitem", name=title).click()
+
+
 def test_the_default_photograph_is_there_at_once_and_can_be_computed_afresh(
     server: str, page: Page
 ) -> None:
@@ -138,17 +144,17 @@ def test_leaving_a_page_ends_its_work(server: str, page: Page) -> None:
     more.click()
     computing = page.get_by_text(re.compile("Computing 256 gradient calls"))
     expect(computing).to_be_visible()
-    page.get_by_role("link", name="Contrast").click()
+    go_to(page, "Contrast")
     # At once: where the machine is quick, the sweep is soon done.
     stop = page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_visible()
-    page.get_by_role("link", name="Compare").click()
+    go_to(page, "Compare")
     expect(page.get_by_text(re.compile("1 gradient call instead of"))).to_be_visible()
     wait_until_refined(page)
     # What was not finished was not gone on with behind the user's back.
-    page.get_by_role("link", name="Contrast").click()
+    go_to(page, "Contrast")
     expect(stop).to_be_visible()
-    page.get_by_role("link", name="Convergence").click()
+    go_to(page, "Convergence")
     expect(computing).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(more).to_be_visible()

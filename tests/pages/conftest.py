@@ -56,8 +56,8 @@ def press(app: AppTest, label: str) -> None:
 
 def canvas(app: AppTest) -> dict[str, Any]:
     """The header of what a run sent to the map canvas."""
-    (element,) = protos(app, "bidi_component")
-    message = element.bytes
+    # Other components, such as the strip of photographs, are sent JSON.
+    (message,) = (sent.bytes for sent in protos(app, "bidi_component") if sent.bytes)
     length = int.from_bytes(message[:4], "little")
     header: dict[str, Any] = json.loads(message[4 : 4 + length])
     return header

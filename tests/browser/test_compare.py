@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.driving import choose_class, pick, query, wait_until_idle
 from tests.browser.looks import NEUTRAL, looks
@@ -150,7 +150,9 @@ def test_downloads_hold_what_is_on_screen(server: str, page: Page) -> None:
     ast.parse(page.get_by_test_id("stCode").inner_text())
 
 
-def test_a_region_is_erased_and_the_networks_are_asked_again(server: str, page: Page) -> None:
+def test_a_region_is_erased_and_the_networks_are_asked_again(
+    server: str, page: Page, browser: Browser
+) -> None:
     page.goto(server + "/compare?image=rooster&region=60,40,80,90")
     wait_until_refined(page)
     figure = page.locator('figure[data-key="xalexnet-caltech101.x_gradient"]')
@@ -177,11 +179,13 @@ def test_a_region_is_erased_and_the_networks_are_asked_again(server: str, page: 
         page.get_by_role("button", name="This view, HTML").click()
     html = Path(waiting.value.path()).read_text()
     assert len(html) <= 4_000_000
-    page.context.set_offline(True)
-    page.goto(Path(waiting.value.path()).as_uri())
-    expect(page.locator(".erased section")).to_have_count(2)
-    assert figure.locator(".share").inner_text() == carried
-    page.context.set_offline(False)
+    offline = browser.new_context(offline=True)
+    alone = offline.new_page()
+    alone.goto(Path(waiting.value.path()).as_uri())
+    expect(alone.locator(".erased section")).to_have_count(2)
+    shares = alone.locator('figure[data-key="xalexnet-caltech101.x_gradient"] .share')
+    assert shares.inner_text() == carried
+    offline.close()
 
 
 def test_finer_maps_and_the_address_leave_the_focus_where_it_is(

@@ -54,6 +54,7 @@ def scene(classes: int = 2) -> MapsScene:
             "Integrated Gradients",
             values=integrated,
             complete=True,
+            ranks=True,
             **plain,
         ),
         MapPanel("net.difference", "Difference", minus=("net.one", "net.ig"), **plain),

@@ -218,6 +218,9 @@ def main() -> None:
     print(f"{args.sessions} sessions, {args.minutes:g} minutes, {os.cpu_count()} cores")
     print(f"visits: {log.visits}")
     for where, seconds in {"in the browser": log.browser, "as sent": log.protocol}.items():
+        if not seconds:
+            print(f"first maps {where}: none")
+            continue
         print(
             f"first maps {where}, {len(seconds)} times: median {np.median(seconds):.1f} s, "
             f"p95 {np.percentile(seconds, 95):.1f} s, slowest {max(seconds):.1f} s"

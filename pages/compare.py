@@ -16,14 +16,15 @@ answer = st.container()
 grid = st.container()
 
 with grid, st.spinner("Loading the networks …", show_time=True):
+    from pages.common.comparisons import COARSE_STEPS, comparisons
     from pages.common.jobs import best, refine, run_requested
     from pages.common.view import load_view
+    from pages.compare_parts.captum_check import captum_checks, draw_checks
     from pages.compare_parts.controls import choose_integration
     from pages.compare_parts.ledger import draw_ledger
     from pages.compare_parts.maps import draw_maps
-    from pages.compare_parts.panel import draw_top5
+    from pages.compare_parts.prediction import draw_top5
     from pages.compare_parts.sentences import ledger_sentence
-    from pages.compare_parts.work import COARSE_STEPS, captum_checks, comparisons, draw_checks
     from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
     from xdnn_core.figures.panels import network_name
     from xdnn_core.models.zoo import PretrainedModel

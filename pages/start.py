@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from pages.common.page import begin_page
 from pages.common.photo import FIRST, gallery_photo
-from pages.common.theme import current_theme
+from pages.common.theme import colour_bar, current_theme
 
 begin_page()
 st.markdown(
@@ -53,52 +55,62 @@ with doors:
     draw_doors()
 
 with seen, st.spinner("Loading the networks …", show_time=True):
+    from pages.common.comparisons import COARSE_STEPS, comparison_rows, comparisons
+    from pages.common.errors import for_screen
     from pages.common.jobs import best
     from pages.common.networks import PAIRS, load_pair
-    from pages.common.view import view_of
-    from pages.compare_parts.panel import comparison_rows
-    from pages.compare_parts.work import COARSE_STEPS, comparisons
-    from xdnn_core.experiments.comparison import IntegrationSettings
+    from pages.common.view import View, view_of
+    from xdnn_core.errors import UserError
+    from xdnn_core.experiments.comparison import Comparison, IntegrationSettings
     from xdnn_core.figures.panels import DisplaySettings, network_name
     from xdnn_core.text import percent
 
 
 def main() -> None:
     """Draw the photograph, the two maps that differ and the two that do not."""
-    view = view_of(load_pair(next(iter(PAIRS.values()))), gallery_photo(FIRST))
-    target = view.predictions[0][0].index
+    try:
+        view = view_of(load_pair(next(iter(PAIRS.values()))), gallery_photo(FIRST))
+    except UserError as error:
+        seen.error(for_screen(error))
+        return
+    jobs = comparisons(view, view.predictions[0][0].index, IntegrationSettings())
     with seen:
-        compared, shown = best(
-            comparisons(view, target, IntegrationSettings()), "Computing four maps"
+        compared, shown = best(jobs, "Computing four maps")
+        draw_panels(view, compared)
+        (regular, x), (apart, together) = (
+            map(network_name, view.models),
+            (percent(comparison.distance) for comparison in compared),
         )
-        theme = current_theme()
-        rows, _ = comparison_rows(view.models, compared, view.image, DisplaySettings(theme=theme))
-        columns = st.container(key="start_maps").columns(5, gap="small")
-        columns[0].image(view.image, width="stretch", alt=view.photo.title)
-        columns[0].caption(
-            f"{view.photo.title}. Orange speaks for {view.classes[target]}, blue against."
-        )
-        places = iter(columns[1:])
-        for row in rows:
-            for panel in row[:2]:
-                column = next(places)
-                column.image(
-                    panel.picture, width="stretch", output_format="PNG",
-                    alt=f"{panel.title} of {panel.network}",
-                )  # fmt: skip
-                calls = panel.facts["Gradient calls"]
-                column.caption(
-                    f"**{panel.title}**, {panel.network}, {calls} gradient"
-                    + ("" if calls == "1" else "s")
-                )
-        regular, x = (percent(comparison.distance) for comparison in compared)
         st.markdown(
-            f"Two maps of **{network_name(view.models[0])}** that are meant to say the same differ "
-            f"by **{regular}**. Two of **{network_name(view.models[1])}**, the same network "
-            f"without biases, by **{x}**: there one gradient is enough."
+            f"Two maps of **{regular}** that are meant to say the same differ by **{apart}**. Two "
+            f"of **{x}**, the same network fine-tuned without biases, by **{together}**: there one "
+            "gradient is enough."
         )
         if shown.settings.steps == COARSE_STEPS:
             st.caption(f"Integrated Gradients with {COARSE_STEPS} gradients, coarse.")
+
+
+def draw_panels(view: View, compared: Sequence[Comparison]) -> None:
+    """The photograph, with the scale of all maps below it, and two maps a network."""
+    theme = current_theme()
+    rows, scale = comparison_rows(view.models, compared, view.image, DisplaySettings(theme=theme))
+    photo, *columns = st.container(key="start_maps").columns(5, gap="small")
+    class_name = view.predictions[0][0].name
+    photo.image(view.image, width="stretch", alt=view.photo.title)
+    photo.caption(f"{view.photo.title}. Orange speaks for {class_name}, blue against.")
+    photo.html(
+        f'<div class="bar" style="background:{colour_bar(theme)}"></div><div class="ends">'
+        f"<span>−{scale.limit:.2g}</span><span>0 · {rows[0][0].unit} a pixel</span>"
+        f"<span>+{scale.limit:.2g}</span></div>"
+    )
+    panels = [panel for row in rows for panel in row[:2]]
+    for column, panel in zip(columns, panels, strict=True):
+        name = f"{panel.title} of {panel.network}"
+        column.image(panel.picture, width="stretch", output_format="PNG", alt=name)
+        calls = panel.facts["Gradient calls"]
+        column.caption(
+            f"**{panel.title}**, {panel.network}, {calls} gradient{'s' if calls != '1' else ''}"
+        )
 
 
 main()

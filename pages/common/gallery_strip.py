@@ -23,8 +23,9 @@ _CSS = """
 .strip button:focus-visible { outline: 2px solid var(--st-primary-color); }
 .strip button[aria-pressed="true"] { border-color: var(--st-primary-color); }
 .strip button { position: relative; }
-.strip .mistaken::after { content: "≠"; position: absolute; right: 4px; bottom: 4px; width: 17px;
-  height: 17px; border-radius: 50%; font: 700 12px/17px sans-serif; color: #fff;
+.strip .mistaken::after { content: "≠"; content: "≠" / ""; position: absolute; right: 4px;
+  bottom: 4px; width: 17px; height: 17px; border-radius: 50%;
+  font: 700 12px/17px sans-serif; color: #fff;
   background: #b04a00; }
 .strip img { width: 100%; height: 100%; display: block; border-radius: 7px; object-fit: cover; }
 """

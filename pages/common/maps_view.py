@@ -104,11 +104,12 @@ def _into_address(view: MapsView, default: MapsView) -> None:
 
 
 def current_view(
-    key: str, default: MapsView, orders: Sequence[str], size: tuple[int, int]
+    key: str, default: MapsView, orders: Sequence[str], size: tuple[int, int], subject: str = ""
 ) -> MapsView:
     """The view of a canvas, by its key, in this session; at first that of the address.
 
     `orders`: keys of the panels that may rank the pixels. `size`: of the picture, (H, W).
+    `subject`: the scene's; a region that was drawn on another is lifted.
     """
     default = replace(default, order=orders[0] if orders else "")
     kept = f"{key} view"
@@ -117,10 +118,14 @@ def current_view(
         known = {f.name: reported[f.name] for f in fields(MapsView) if f.name in reported}
         if known.get("rectangle"):
             known["rectangle"] = tuple(known["rectangle"])
-        st.session_state[kept] = replace(default, **known)
+        st.session_state[kept] = replace(default, **known), reported.get("subject", subject)
     elif kept not in st.session_state:
-        st.session_state[kept] = _view_of_address(default, orders, size)
-    view: MapsView = st.session_state[kept]
+        st.session_state[kept] = _view_of_address(default, orders, size), subject
+    view: MapsView
+    view, seen = st.session_state[kept]
+    if subject and seen != subject:
+        view = replace(view, rectangle=None)
+        st.session_state[kept] = view, subject
     if view.order not in orders:
         view = replace(view, order=default.order)
     _into_address(view, default)

@@ -34,9 +34,6 @@ CSS = """
 /* What is chosen keeps the colour of text: in the primary colour it is too faint on dark ground. */
 button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] *,
 [data-testid="stSliderThumbValue"] { color: inherit !important; }
-/* A panel: picture, and the numbers beside it, or below it where there is no room. */
-[class*="st-key-panel_"] > div:nth-child(1) { flex: 5 1 180px !important; min-width: 0; }
-[class*="st-key-panel_"] > div:nth-child(2) { flex: 4 1 148px !important; min-width: 0; }
 /* A table of ours and the paper's side by side, or one below the other where there is no room. */
 [class*="st-key-beside_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-beside_"] [data-testid="stColumn"]:nth-child(1) { flex: 3 1 600px; }

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.common.comparisons import comparison_rows
 from pages.common.maps_canvas import MapsScene, standalone_page
 from pages.common.maps_view import MapsView
 from pages.common.theme import Theme
 from pages.common.view import View
-from pages.compare_parts.panel import comparison_rows
 from xdnn_core.experiments.comparison import Comparison, IntegrationSettings, fast_method
 from xdnn_core.figures.export import attributions_npz, figure_png, ledger_panel, settings_json
 from xdnn_core.figures.ledger import ledger_maps, ledger_values

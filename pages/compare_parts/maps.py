@@ -46,7 +46,7 @@ def draw_maps(
     panels = _panels(view, targets, compared)
     orders = [panel.key for panel in panels if panel.ranks]
     height, width = view.image.shape[:2]
-    settings = current_view(_KEY, MapsView(), orders, (height, width))
+    settings = current_view(_KEY, MapsView(), orders, (height, width), _subject(view))
     answers = _answers(view, targets, compared[0])
     scene = MapsScene(
         subject=_subject(view),

@@ -42,7 +42,8 @@ def draw_maps(view: View, target: int, measured: Sequence[Convergence]) -> None:
         beside=True,
     )
     height, width = view.image.shape[:2]
-    draw_canvas(_KEY, scene, current_view(_KEY, MapsView(), [], (height, width)), current_theme())
+    settings = current_view(_KEY, MapsView(), [], (height, width), scene.subject)
+    draw_canvas(_KEY, scene, settings, current_theme())
 
 
 def _network_panels(model: PretrainedModel, convergence: Convergence) -> list[MapPanel]:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.driving import choose_class, pick, query
+from tests.browser.driving import choose_class, pick, query, wait_until_idle
 from tests.browser.looks import NEUTRAL, looks
 from xdnn_core.data.gallery import gallery
 from xdnn_core.metrics.erasing import erased_change
@@ -150,13 +150,15 @@ def test_downloads_hold_what_is_on_screen(server: str, page: Page) -> None:
     ast.parse(page.get_by_test_id("stCode").inner_text())
 
 
-def test_a_region_is_erased_and_the_networks_are_asked_again(server: str, page: Page) -> None:
+def test_a_region_is_erased_and_the_networks_are_asked_again(
+    server: str, page: Page, browser: Browser, tmp_path: Path
+) -> None:
     page.goto(server + "/compare?image=rooster&region=60,40,80,90")
     wait_until_refined(page)
     figure = page.locator('figure[data-key="xalexnet-caltech101.x_gradient"]')
     carried = figure.locator(".share").inner_text()
     predicted = float(re.search(r"Region ([+−][\d.]+)", carried)[1].replace("−", "-"))
-    page.get_by_role("button", name="Blur it and ask again").click()
+    page.get_by_role("button", name="Blur it and ask again").press("Enter")
     erased = page.locator(".erased section")
     expect(erased).to_have_count(2)
     bars = erased.nth(1).locator(".bar output").all_inner_texts()
@@ -175,13 +177,50 @@ def test_a_region_is_erased_and_the_networks_are_asked_again(server: str, page: 
     open_popover(page, "Download")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="This view, HTML").click()
-    html = Path(waiting.value.path()).read_text()
-    assert len(html) <= 4_000_000
-    page.context.set_offline(True)
-    page.goto(Path(waiting.value.path()).as_uri())
-    expect(page.locator(".erased section")).to_have_count(2)
-    assert figure.locator(".share").inner_text() == carried
-    page.context.set_offline(False)
+    file = tmp_path / "view.html"
+    waiting.value.save_as(file)
+    assert file.stat().st_size <= 4_000_000
+    offline = browser.new_context(offline=True)
+    alone = offline.new_page()
+    alone.goto(file.as_uri())
+    expect(alone.locator(".erased section")).to_have_count(2)
+    shares = alone.locator('figure[data-key="xalexnet-caltech101.x_gradient"] .share')
+    assert shares.inner_text() == carried
+    offline.close()
+
+
+def test_finer_maps_and_the_address_leave_the_focus_where_it_is(
+    start_server: Callable[[], str], page: Page
+) -> None:
+    page.goto(start_server() + "/compare?image=rooster")
+    wait_for_panels(page)
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_visible()
+    slider = page.get_by_role("slider", name="Blur")
+    slider.focus()
+    assert stop.is_visible(), "the maps are coarse yet"
+    expect(page.get_by_text(REFINED)).to_be_visible()
+    expect(stop).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_value("1.25")
+    page.wait_for_url(re.compile("blur=1.25"))
+    page.wait_for_timeout(500)
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_value("1.5")
+    expect(slider).to_be_focused()
+
+
+def test_a_region_goes_with_its_photograph(server: str, page: Page) -> None:
+    page.goto(server + "/compare?image=rooster&region=60,40,80,90&blur=2")
+    wait_for_panels(page)
+    x = page.get_by_role("spinbutton", name="Region x")
+    expect(x).to_have_value("60")
+    pick(page, "Camera")
+    expect(map_of(page, "Camera, as the networks see it")).to_be_visible()
+    expect(x).to_have_value("")
+    wait_until_idle(page)
+    assert "region" not in query(page)
+    assert query(page)["blur"] == "2"
 
 
 def test_sliders_ask_nothing_of_the_server(server: str, page: Page) -> None:

@@ -54,6 +54,7 @@ def scene(classes: int = 2) -> MapsScene:
             "Integrated Gradients",
             values=integrated,
             complete=True,
+            ranks=True,
             **plain,
         ),
         MapPanel("net.difference", "Difference", minus=("net.one", "net.ig"), **plain),
@@ -217,9 +218,78 @@ def test_a_drag_draws_the_same_region_in_every_map(open_page: Open) -> None:
         assert "Region" in share(page, key)
 
 
+def test_the_tab_key_reaches_every_control(open_page: Open) -> None:
+    page = open_page(MapsView(order="net.one", tool="brush", rectangle=(9, 9, 30, 30)))
+    count = page.evaluate(
+        """() => [...document.querySelectorAll("input, select, button, summary, [tabindex]")]
+          .filter((one) => one.checkVisibility() && !one.disabled
+            && (one.type !== "radio" || one.checked))
+          .map((one, at) => (one.dataset.stop = at)).length"""
+    )
+    assert count >= 20
+    stops = []
+    for _ in range(count):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("Number(document.activeElement.dataset.stop)"))
+    assert stops == list(range(count))
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "panel"),
+    [("Blur", "End", "net.ig"), ("Clip above", "Home", "net.ig"), ("Opacity", "Home", "net.ig"),
+     ("Class", "End", "net.ig"), ("the most important", "Home", "photo")],
+)  # fmt: skip
+def test_every_slider_by_keyboard(open_page: Open, name: str, key: str, panel: str) -> None:
+    page = open_page(MapsView(order="net.one", mode="overlay"))
+    slider = page.get_by_role("slider", name=name)
+    before, said = pixels(page, panel), slider.get_attribute("aria-valuetext")
+    slider.press(key)
+    expect(slider).not_to_have_attribute("aria-valuetext", str(said))
+    page.wait_for_timeout(100)
+    assert (pixels(page, panel) != before).any()
+
+
+def test_every_choice_by_keyboard(open_page: Open) -> None:
+    page = open_page()
+    shown = [pixels(page, "net.ig")]
+    for before in ("Heat map", "Overlay", "Only for"):
+        page.get_by_role("radio", name=before).press("ArrowRight")
+        page.wait_for_timeout(100)
+        shown.append(pixels(page, "net.ig"))
+        assert all((shown[-1] != earlier).any() for earlier in shown[:-1])
+    scale = page.locator(".scale span")
+    page.get_by_role("radio", name="% of logit").press("ArrowRight")
+    expect(scale).to_contain_text("logits a pixel")
+    page.get_by_role("radio", name="shared").press("ArrowRight")
+    expect(scale).to_contain_text("a scale of its own")
+    page.get_by_role("slider", name="the most important").press("Home")
+    page.wait_for_timeout(100)
+    shown = [pixels(page, "photo")]
+    for name, chosen in (("Keep or remove", "remove"), ("Order of", "net.ig")):
+        select = page.get_by_role("combobox", name=name)
+        select.press("ArrowDown")
+        expect(select).to_have_value(chosen)
+        page.wait_for_timeout(100)
+        shown.append(pixels(page, "photo"))
+        assert (shown[-1] != shown[-2]).any()
+
+
+def test_the_view_follows_the_crosshair(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("group", name="Maps", exact=True).focus()
+    for _ in range(4):
+        page.keyboard.press("+")
+    for _ in range(14):
+        page.keyboard.press("Shift+ArrowRight")
+    frame = page.locator('figure[data-key="net.ig"] .frame')
+    left = float(str(frame.locator(".column").get_attribute("style")).split("%")[0].split()[-1])
+    assert page.locator("[aria-live]").inner_text().startswith("x 223, y 112.")
+    assert 95 < left < 100, "the pixel pointed at is in sight, at the right edge"
+
+
 def test_everything_by_keyboard(open_page: Open) -> None:
     page = open_page()
-    page.get_by_text("Rectangle", exact=True).click()
+    page.get_by_role("radio", name="Look").press("ArrowRight")
     grid = page.get_by_role("group", name="Maps", exact=True)
     grid.focus()
     page.keyboard.press("ArrowLeft")
@@ -239,7 +309,7 @@ def test_everything_by_keyboard(open_page: Open) -> None:
     assert "Integrated Gradients, Net: " in live
     page.keyboard.press("Delete")
     assert share(page, "net.ig") == ""
-    page.get_by_text("Brush", exact=True).click()
+    page.get_by_role("radio", name="Rectangle").press("ArrowRight")
     grid.focus()
     page.keyboard.press(" ")
     disc = np.hypot(*np.mgrid[-136:88, -112:112]) <= 8
@@ -281,9 +351,101 @@ def test_the_most_important_pixels_stay(open_page: Open) -> None:
     assert (shown == expected).all()
 
 
-def test_fingers(open_page: Open) -> None:
-    page = open_page(has_touch=True, viewport={"width": 400, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    page.get_by_text("Brush", exact=True).tap()
-    page.locator('figure[data-key="photo"] .frame').tap()
-    assert "Region" in share(page, "net.ig")
+@pytest.fixture
+def phone(open_page: Open) -> Page:
+    """The page on a phone, where only fingers point."""
+    view = MapsView(order="net.one", blur=0.0)
+    return open_page(view, has_touch=True, is_mobile=True, viewport={"width": 400, "height": 800})
+
+
+def touch(page: Page, *moments: list[tuple[float, float]]) -> None:
+    """Fingers on the photograph: where they are at each moment, in shares of its side."""
+    frame = page.locator('figure[data-key="photo"] .frame')
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box is not None
+    glass = page.context.new_cdp_session(page)
+
+    def send(kind: str, fingers: list[tuple[float, float]]) -> None:
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": number}
+            for number, (x, y) in enumerate(fingers)
+        ]
+        glass.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    send("touchStart", moments[0])
+    for fingers in moments[1:]:
+        send("touchMove", fingers)
+    send("touchEnd", [])
+    page.wait_for_timeout(100)
+
+
+def test_a_phone_has_one_column(phone: Page) -> None:
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 400
+    boxes = phone.locator(".frame").evaluate_all("all => all.map(one => one.clientWidth)")
+    assert min(boxes) >= 320
+
+
+def test_a_tap_reads_the_pixel_in_every_map(phone: Page) -> None:
+    touch(phone, [(0.25, 0.5)])
+    text = phone.locator('figure[data-key="photo"] .value').inner_text()
+    x, y = map(int, re.findall(r"\d+", text))
+    assert (x, y) == (pytest.approx(56, abs=1), pytest.approx(112, abs=1))
+    for key, values in MAPS.items():
+        shown = phone.locator(f'figure[data-key="{key}"] .value').inner_text().replace("−", "-")
+        assert float(shown) == pytest.approx(100 * values[0][y, x] / LOGITS[0], rel=5e-3)
+
+
+def transform(page: Page) -> list[float]:
+    """Where every map is drawn: moved by x % and y %, and how large."""
+    styles = page.locator(".frame > canvas:first-child").evaluate_all(
+        "all => [...new Set(all.map(canvas => canvas.style.transform))]"
+    )
+    (style,) = styles
+    return [float(number) for number in re.findall(r"-?[\d.]+(?:e-?\d+)?", style)]
+
+
+def test_two_fingers_zoom_and_one_moves(phone: Page) -> None:
+    pinch = [[(0.5 - apart, 0.5), (0.5 + apart, 0.5)] for apart in (0.1, 0.15, 0.2)]
+    touch(phone, *pinch)
+    x, y, size = transform(phone)
+    assert size == pytest.approx(2, rel=0.05)
+    touch(phone, [(0.5, 0.5)], [(0.4, 0.4)], [(0.3, 0.3)])
+    moved_x, moved_y, same = transform(phone)
+    assert same == size
+    assert (moved_x - x, moved_y - y) == (pytest.approx(-20, abs=3), pytest.approx(-20, abs=3))
+    touch(phone, *reversed(pinch))
+    assert transform(phone)[2] == pytest.approx(1, abs=0.05)
+
+
+def test_a_finger_draws_regions(phone: Page) -> None:
+    phone.get_by_text("Rectangle", exact=True).tap()
+    touch(phone, [(0.25, 0.25)], [(0.4, 0.5)], [(0.5, 0.75)])
+    x, y, width, height = (
+        int(phone.get_by_role("spinbutton", name=f"Region {name}").input_value())
+        for name in ("x", "y", "width", "height")
+    )
+    for found, expected in zip((x, y, width, height), (56, 56, 57, 113), strict=True):
+        assert found == pytest.approx(expected, abs=2)
+    inside = MAPS["net.ig"][0][y : y + height, x : x + width].astype(float).sum()
+    assert number_after(share(phone, "net.ig"), "Region") == pytest.approx(inside, rel=5e-3)
+    phone.get_by_role("button", name="Lift the region").tap()
+    assert share(phone, "net.ig") == ""
+    phone.get_by_text("Brush", exact=True).tap()
+    touch(phone, [(0.5, 0.5)])
+    disc = np.hypot(*np.mgrid[-9:10, -9:10]) <= 8
+    expect(phone.locator(".region")).to_contain_text(f"{disc.sum()} pixels")
+    assert "Region" in share(phone, "net.ig")
+
+
+def test_choices_and_sliders_by_finger(phone: Page) -> None:
+    before = pixels(phone, "net.ig")
+    phone.get_by_text("Overlay", exact=True).tap()
+    phone.wait_for_timeout(100)
+    overlay = pixels(phone, "net.ig")
+    assert (overlay != before).any()
+    slider = phone.get_by_role("slider", name="Blur")
+    slider.tap()
+    expect(slider).to_have_value("4")
+    phone.wait_for_timeout(100)
+    assert (pixels(phone, "net.ig") != overlay).any()

@@ -30,6 +30,7 @@ class MapCanvas {
     this.send = send;
     [this.height, this.width] = header.size;
     const size = this.width * this.height;
+    const before = new Map(this.panels?.map((panel) => [panel.key, panel.parts]));
     this.photo = bytesAt(header.photo.at);
     this.filled = { blur: header.photo.blur ? bytesAt(header.photo.blur) : this.photo };
     this.panels = header.panels.map((panel) => ({
@@ -53,7 +54,16 @@ class MapCanvas {
         ? rectangleMask(this.width, this.height, this.view.rectangle)
         : this.view.runs ? maskOfRuns(this.view.runs, size) : null;
     }
-    buildCanvas(this);
+    // Built only where there is something else on it: finer maps must not end a drag or take the
+    // focus away from a slider.
+    const built = JSON.stringify([this.subject, header.size, header.classes, header.scales,
+      Boolean(header.curves), header.panels.map(({ key, title, ranks }) => [key, title, ranks])]);
+    if (built !== this.built) {
+      this.built = built;
+      buildCanvas(this);
+    } else {
+      for (const panel of this.panels) sayOf(panel, (panel.parts = before.get(panel.key)));
+    }
     if (header.stops) this.toStop(Math.min(this.stop ?? header.start, header.stops.length - 1));
     else this.draw();
   }
@@ -353,7 +363,7 @@ class MapCanvas {
   }
 
   settings() {
-    return { ...this.view, runs: null };
+    return { ...this.view, runs: null, subject: this.subject };
   }
 
   ask(what, more = {}) {

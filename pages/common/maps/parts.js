@@ -57,7 +57,8 @@ function buildCanvas(canvas) {
   const { header, view } = canvas;
   const two = header.classes.length > 1;
   const [first, second] = header.classes;
-  const focused = canvas.root.contains(canvas.root.getRootNode().activeElement);
+  const active = canvas.root.getRootNode().activeElement;
+  const focused = canvas.root.contains(active) && nameOf(active);
   const mixed = (at) =>
     at === 0 ? first : at === 50 ? `${first} − ${second}` : at === 100 ? `− ${second}`
       : at < 50 ? `${first} − ${(at / 50).toFixed(1)} × ${second}`
@@ -94,12 +95,28 @@ function buildCanvas(canvas) {
   buildOrder(canvas);
   canvas.toolChanged = () => (canvas.grid.dataset.tool = view.tool);
   canvas.toolChanged();
-  if (focused) canvas.grid.focus({ preventScroll: true });
+  if (focused) {
+    const all = [...canvas.root.querySelectorAll("input, select, button, summary")];
+    (all.find((one) => nameOf(one) === focused) ?? canvas.grid).focus({ preventScroll: true });
+  }
+}
+
+// What a control is called, whichever time it was made.
+function nameOf(element) {
+  return element.getAttribute("aria-label") ?? (element.type === "radio"
+    ? `${element.name} ${element.value}` : element.textContent);
+}
+
+// What of a panel may change while it stays on screen.
+function sayOf(panel, { canvas, facts }) {
+  canvas.setAttribute("aria-label", panel.alt);
+  facts.textContent = panel.line;
+  facts.title = panel.facts.join("\n");
 }
 
 function figureOf(canvas, panel) {
   const size = { width: canvas.width, height: canvas.height };
-  const map = make("canvas", { ...size, role: "img", "aria-label": panel.alt });
+  const map = make("canvas", { ...size, role: "img" });
   const parts = {
     canvas: map,
     image: new ImageData(canvas.width, canvas.height),
@@ -108,7 +125,7 @@ function figureOf(canvas, panel) {
     row: make("i", { class: "row" }),
     value: make("output", { class: "value", "aria-hidden": "true" }),
     note: make("span", { class: "note" }),
-    facts: make("p", { class: "facts", text: panel.line, title: panel.facts.join("\n") }),
+    facts: make("p", { class: "facts" }),
     share: make("p", { class: "share" }),
   };
   parts.frame = make("div", { class: "frame" }, map, parts.shade, parts.column, parts.row);
@@ -117,8 +134,9 @@ function figureOf(canvas, panel) {
   for (const end of ["pointerup", "pointercancel"]) {
     parts.frame.addEventListener(end, (event) => up(canvas, event));
   }
-  parts.frame.addEventListener("pointerleave", () => {
-    if (canvas.pointers.size === 0) {
+  parts.frame.addEventListener("pointerleave", (event) => {
+    // A finger that is lifted leaves what it pointed at to be read.
+    if (canvas.pointers.size === 0 && event.pointerType === "mouse") {
       canvas.cross = null;
       canvas.drawCross();
     }
@@ -130,6 +148,7 @@ function figureOf(canvas, panel) {
     canvas.zoomTo(canvas.zoom.k * 1.0015 ** -event.deltaY, canvas.pixelAt(event, parts.frame));
   }, { passive: false });
   panel.parts = parts;
+  sayOf(panel, parts);
   return make("figure", { "data-key": panel.key },
     make("figcaption", {}, make("b", { text: panel.title }), make("span", { text: panel.network }),
       parts.note, parts.value),

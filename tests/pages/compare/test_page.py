@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.compare_parts import work
+from pages.common import comparisons
+from pages.common.photo import gallery_photo
 from pages.compare_parts.sentences import ledger_sentence
 from tests.experiments.small_pair import make_pair
 from tests.pages.conftest import OpenPage, canvas, everything, press, protos
@@ -26,13 +27,13 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The steps of every integral that is computed, with nothing in the cache yet."""
     st.cache_resource.clear()
     computed: list[int] = []
-    compare = work.compare
+    compare = comparisons.compare
 
     def counted(*arguments: object, **options: object) -> object:
         computed.append(arguments[3].steps)
         return compare(*arguments, **options)
 
-    monkeypatch.setattr(work, "compare", counted)
+    monkeypatch.setattr(comparisons, "compare", counted)
     return computed
 
 
@@ -58,14 +59,15 @@ def test_a_link_restores_the_view(open_page: OpenPage) -> None:
     assert view["keep"] is False
 
 
-@pytest.mark.parametrize(
-    "address",
-    [{"blur": "9"}, {"region": "0,0,300,1"}, {"region": "1,2,3"}, {"top": "0"}, {"order": "x"},
-     {"picture": "<b>"}, {"mix": "nan"}, {"pixels": "all"}],
-)  # fmt: skip
-def test_what_no_link_of_ours_has_is_left_out(open_page: OpenPage, address: dict[str, str]) -> None:
-    plain = canvas(open_page("compare", steps="8"))["view"]
-    assert canvas(open_page("compare", steps="8", **address))["view"] == plain
+def test_a_region_belongs_to_its_photograph(open_page: OpenPage) -> None:
+    """A link's region is there at first, and gone with the photograph that it was drawn on."""
+    drawn = open_page("compare", image="flamingo", steps="8", region="10,20,30,40", top="25")
+    assert canvas(drawn)["view"]["rectangle"] == [10, 20, 30, 40]
+    drawn.session_state["photo"] = gallery_photo("camera")
+    drawn.run(timeout=300)
+    view = canvas(drawn)["view"]
+    assert (view["rectangle"], view["top"]) == (None, 25)
+    assert "region" not in drawn.query_params
 
 
 def test_a_second_class_brings_its_maps(open_page: OpenPage, gradients: list[int]) -> None:
@@ -86,21 +88,21 @@ def test_maps_are_told_in_numbers(open_page: OpenPage) -> None:
 def test_stop_keeps_the_coarse_picture(
     open_page: OpenPage, gradients: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = work.compare
+    counted = comparisons.compare
 
     def cut(*arguments: object, **options: object) -> object:
         if arguments[3].steps == 512:
             st.stop()  # what a click does to the run it cuts into
         return counted(*arguments, **options)
 
-    monkeypatch.setattr(work, "compare", cut)
+    monkeypatch.setattr(comparisons, "compare", cut)
     drawn = open_page("compare", image="motorcycle", steps="512")
     press(drawn, "Stop")
     offers = [button.label for button in drawn.button if "Refine" in button.label]
     assert offers == ["Coarse picture, 16 calls. Refine to 512 gradient calls"]
     assert len(panels(drawn)) == 1 + PANELS
     assert "1 gradient call instead of 16" in everything(drawn)
-    monkeypatch.setattr(work, "compare", counted)
+    monkeypatch.setattr(comparisons, "compare", counted)
     press(drawn, offers[0])
     assert "1 gradient call instead of 512" in everything(drawn)
 

@@ -13,9 +13,10 @@ begin_page()
 photo = choose_photo()
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 answer = st.container()
+loading = st.container()  # a place of its own: what stands below must not move when it goes
 grid = st.container()
 
-with grid, st.spinner("Loading the networks …", show_time=True):
+with loading, st.spinner("Loading the networks …", show_time=True):
     from pages.common.comparisons import COARSE_STEPS, comparisons
     from pages.common.jobs import best, refine, run_requested
     from pages.common.view import load_view
@@ -33,7 +34,7 @@ with grid, st.spinner("Loading the networks …", show_time=True):
 
 def main() -> None:
     """Draw the page."""
-    view = load_view(photo, toolbar, answer, grid)
+    view = load_view(photo, toolbar, answer, loading)
     if view is None:
         return
     models = view.models

@@ -14,6 +14,7 @@ begin_page()
 st.markdown(
     "### See what an attribution says about an image, how far to trust it, and what it costs"
 )
+loading = st.empty()  # a place of its own: what stands below must not move when it goes
 seen = st.container()
 doors = st.container()
 
@@ -54,7 +55,7 @@ def draw_doors() -> None:
 with doors:
     draw_doors()
 
-with seen, st.spinner("Loading the networks …", show_time=True):
+with loading, st.spinner("Loading the networks …", show_time=True):
     from pages.common.comparisons import COARSE_STEPS, comparison_rows, comparisons
     from pages.common.errors import for_screen
     from pages.common.jobs import best

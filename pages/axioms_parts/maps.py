@@ -45,7 +45,7 @@ def draw_maps(
         photo=view.image,
         fillings={},
     )
-    settings = current_view(_KEY, MapsView(unit="raw"), [], (height, width))
+    settings = current_view(_KEY, MapsView(unit="raw"), [], (height, width), scene.subject)
     draw_canvas(_KEY, scene, settings, current_theme())
 
 

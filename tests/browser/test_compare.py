@@ -198,15 +198,17 @@ def test_finer_maps_and_the_address_leave_the_focus_where_it_is(
     expect(stop).to_be_visible()
     slider = page.get_by_role("slider", name="Blur")
     slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_value("1.25")
     assert stop.is_visible(), "the maps are coarse yet"
     expect(page.get_by_text(REFINED)).to_be_visible()
     expect(stop).to_have_count(0)
     page.keyboard.press("ArrowRight")
-    expect(slider).to_have_value("1.25")
-    page.wait_for_url(re.compile("blur=1.25"))
+    expect(slider).to_have_value("1.5")
+    page.wait_for_url(re.compile("blur=1.5"))
     page.wait_for_timeout(500)
     page.keyboard.press("ArrowRight")
-    expect(slider).to_have_value("1.5")
+    expect(slider).to_have_value("1.75")
     expect(slider).to_be_focused()
 
 

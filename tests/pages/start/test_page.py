@@ -1,4 +1,4 @@
-"""Start without a browser: one question, a photograph, two maps a network, three doors."""
+"""Start without a browser: one sentence, a photograph, two maps a network, three doors."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_it_says_what_this_is_and_shows_it(open_page: OpenPage) -> None:
     st.cache_resource.clear()
     drawn = open_page("start")
     assert not drawn.exception
-    (question,) = (text.value for text in drawn.markdown if text.value.startswith("#"))
-    assert question.count("?") == 1
+    (sentence,) = (text.value for text in drawn.markdown if text.value.startswith("#"))
+    assert sentence.startswith("### See what an attribution says")
     pictures = [image.alt for images in protos(drawn, "image") for image in images.imgs]
     assert pictures == [
         "Rooster",

@@ -115,7 +115,7 @@ def test_networks_of_the_default_size_are_trained_to_the_end(opened: Open) -> No
 def test_settings_changed_during_a_run_wait_for_reset(opened: Open) -> None:
     drawn = opened(epochs="2000", pace="15/s")
     press(drawn, "Start")
-    run_until(drawn, "epoch 1 of")
+    run_until(drawn, "epochs a second")
     drawn.button_group(key="methods").set_value(["X-Gradient", "RRR"]).run(timeout=PATIENCE)
     assert "changed settings wait for Reset" in state(drawn)
     assert "RRR" not in scores(drawn)

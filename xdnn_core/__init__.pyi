@@ -3,6 +3,7 @@ from .attribution.captum import (
     captum_attribution as captum_attribution,
     compare_with_captum as compare_with_captum,
 )
+from .attribution.closed_form import closed_form_attribution as closed_form_attribution
 from .attribution.contrast_result import RaySweep as RaySweep
 from .attribution.contrast_sweep import ray_sweep as ray_sweep
 from .attribution.expected import expected_gradients as expected_gradients

@@ -14,6 +14,7 @@ from .attribution.gradients import (
 )
 from .attribution.integrated import integrated_gradients as integrated_gradients
 from .attribution.ledger import Ledger as Ledger, bias_attribution as bias_attribution
+from .attribution.onnx_export import export_onnx as export_onnx
 from .attribution.result import Attribution as Attribution, relative_l1 as relative_l1
 from .data.cohorts.cohort import Cohort as Cohort, CohortError as CohortError
 from .data.cohorts.load import load_cohort as load_cohort

@@ -31,6 +31,15 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         return isinstance(module, FoldedBatchNorm) or super().is_leaf_module(module, name)
 
+    def path_of_module(self, module: nn.Module) -> str:
+        """Its name; of a part that forward() cuts out of a Sequential, which has none, ""."""
+        try:
+            return super().path_of_module(module)
+        except NameError:
+            if not isinstance(module, nn.Sequential):
+                raise
+            return ""
+
 
 class WithAttribution(nn.Module):
     """Logits, and for one class an input the exact attribution, in forward operations only.
@@ -131,7 +140,13 @@ def _convolution(layer: Any, x: Tensor) -> tuple[Tensor, Transpose]:
         for i in (0, 1)
     ]
 
+    margin = [layer.dilation[i] * (layer.kernel_size[i] - 1) - layer.padding[i] for i in (0, 1)]
+
     def transpose(g: Tensor) -> tuple[Tensor, ...]:
+        if layer.stride == (1, 1) and layer.groups == 1 and min(margin) >= 0:
+            # The same as a convolution with turned kernels, at which engines are faster.
+            turned = layer.weight.flip(2, 3).transpose(0, 1)
+            return (functional.conv2d(g, turned, None, 1, margin, layer.dilation),)
         return (
             functional.conv_transpose2d(
                 g, layer.weight, None, layer.stride, layer.padding, over, layer.groups,
@@ -164,19 +179,56 @@ def _nothing(_: Any, x: Tensor) -> tuple[Tensor, Transpose]:
 
 
 def _max_pool(layer: Any, x: Tensor) -> tuple[Tensor, Transpose]:
-    y, indices = functional.max_pool2d_with_indices(
-        x, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode
+    """The gradient goes to the first largest value of a window, as in PyTorch.
+
+    By comparison with the result: inference engines are slow to say where a maximum was.
+    """
+    size, stride, padding, dilation = (
+        _pair(value) for value in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
     )
+    y = layer(x)
+    height, width = y.shape[2:]
+    # As far as windows reach, beyond the edges of x too.
+    reach = [
+        max((n - 1) * stride[i] + dilation[i] * (size[i] - 1) + 1, padding[i] + x.shape[2 + i])
+        for i, n in enumerate((height, width))
+    ]
+    bottom, right = (reach[i] - padding[i] - x.shape[2 + i] for i in (0, 1))
+    around = (padding[1], right, padding[0], bottom)
 
     def transpose(g: Tensor) -> tuple[Tensor, ...]:
-        flat = torch.zeros_like(x).flatten(2)  # (B, C, H, W) -> (B, C, H*W)
-        return (flat.scatter_add(2, indices.flatten(2), g.flatten(2)).view(x.shape),)
+        padded = functional.pad(x, around, value=-torch.inf)
+        rows = stride[0] * torch.arange(height, device=x.device)[:, None]
+        columns = stride[1] * torch.arange(width, device=x.device)
+        index = torch.zeros_like(y)  # whole numbers far below 2²⁴; as floats engines are faster
+        for i in reversed(range(size[0])):
+            for j in reversed(range(size[1])):
+                top, left = i * dilation[0], j * dilation[1]
+                value = padded[
+                    :,
+                    :,
+                    top : top + (height - 1) * stride[0] + 1 : stride[0],
+                    left : left + (width - 1) * stride[1] + 1 : stride[1],
+                ]  # (B, C, h, w): of every window the value at (i, j)
+                place = (rows + top) * reach[1] + columns + left  # (h, w)
+                index = index + (value == y).to(y.dtype) * (place - index)
+        flat = torch.zeros_like(padded).flatten(2)  # (B, C, H', W') -> (B, C, H'*W')
+        flat = flat.scatter_add(2, index.long().flatten(2), g.flatten(2))
+        bounds = (slice(padding[i], padding[i] + x.shape[2 + i]) for i in (0, 1))
+        return (flat.view(padded.shape)[:, :, *bounds],)
 
     return y, transpose
 
 
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
 def _linear_over_pixels(pool: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Transpose]:
-    """A pooling that is separable: y = A x Bᵀ, channel by channel, with constant A and B."""
+    """A pooling that is separable: y = A x Bᵀ, channel by channel, with constant A and B.
+
+    Of images that are constant along rows or columns it gives A and B, each times a number.
+    """
     height, width = x.shape[2:]
     columns = pool(
         torch.eye(height, dtype=x.dtype)[:, None, :, None].expand(-1, 1, -1, width)
@@ -184,8 +236,9 @@ def _linear_over_pixels(pool: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Te
     rows = pool(
         torch.eye(width, dtype=x.dtype)[:, None, None, :].expand(-1, 1, height, -1)
     )  # (W, 1, h, w)
-    down = columns[:, 0, :, 0].T.to(x)  # A, (h, H), as of an image that is constant along rows
-    across = rows[:, 0, 0, :].T.to(x)  # B, (w, W)
+    both = pool(torch.ones(1, 1, height, width, dtype=x.dtype))[0, 0, 0, 0]
+    down = (columns[:, 0, :, 0].T / both).to(x)  # (h, H)
+    across = rows[:, 0, 0, :].T.to(x)  # (w, W)
     return pool(x), lambda g: (down.T @ g @ across,)
 
 

@@ -46,7 +46,15 @@ def export_onnx(network: nn.Module, path: Path | str, example: Tensor | None = N
 
     References
     ----------
-    Hesse et al. 2021, Equation 4; Integrated Gradients without Integrated Gradients' cost.
+    Hesse et al. 2021, Equation 4.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> network = nn.Sequential(nn.Conv2d(3, 2, 3, bias=False), nn.ReLU(), nn.Flatten()).eval()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(network, f"{folder}/network.onnx", torch.randn(1, 3, 5, 5)).name
+    'network.onnx'
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:

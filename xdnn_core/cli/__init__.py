@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "cost": ("xdnn_core.experiments.cost", "what a training step with an attribution prior costs"),
     "evaluate": ("xdnn_core.cli.evaluate", "top-1 and top-5 accuracy over an image set"),
+    "export": ("xdnn_core.cli.export", "write a network and its attribution as one ONNX graph"),
     "figure1": ("xdnn_core.experiments.figure1", "the paper's Figure 1: methods, λ, references"),
     "figure2": ("xdnn_core.experiments.figure2", "the paper's Figure 2: accuracy against contrast"),
     "figure3": ("xdnn_core.experiments.figure3", "the paper's Figure 3: error against calls"),

@@ -227,7 +227,7 @@ def test_a_region_goes_with_its_photograph(server: str, page: Page) -> None:
 
 def test_sliders_ask_nothing_of_the_server(server: str, page: Page) -> None:
     sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     page.goto(server + "/compare?image=rooster&against=pigeon")
     wait_until_refined(page)
     map_ = map_of(page, "Integrated Gradients of X-AlexNet")

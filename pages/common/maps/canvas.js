@@ -117,12 +117,9 @@ class MapCanvas {
     return combine(this.weights()[0], panel.maps[0], this.weights()[1], panel.maps[1]);
   }
 
-  // The same, blurred; each class's blurred map is kept, since blur and sum can be exchanged.
-  smooth(panel) {
-    if (panel.minus) {
-      const [first, second] = panel.minus.map((key) => this.smooth(this.panel(key)));
-      return combine(1, first, -1, second);
-    }
+  // The same, blurred and times `factor`; each class's blurred map is kept, since blur and sum can be
+  // exchanged.
+  smooth(panel, factor) {
     const maps = panel.maps.map((map, which) => {
       const key = `${panel.key} ${which}`;
       let kept = this.blurred.get(key);
@@ -134,7 +131,8 @@ class MapCanvas {
       }
       return kept.map;
     });
-    return combine(this.weights()[0], maps[0], this.weights()[1], maps[1]);
+    const [a, b] = this.weights();
+    return combine(factor * a, maps[0], factor * b, maps[1]);
   }
 
   panel(key) {
@@ -182,11 +180,11 @@ class MapCanvas {
     this.frame = null;
     const { blur, mix, unit, clip, scale, mode, opacity, top, keep, order } = this.view;
     if (this.changed("maps", [blur, mix, unit, this.stop])) {
-      this.shown = new Map(this.mapped().map((panel) => {
-        const factor = this.unit(panel);
-        const map = this.smooth(panel);
-        return [panel.key, factor === 1 ? map : combine(factor, map, 0, null)];
-      }));
+      this.shown = new Map();
+      for (const panel of this.mapped()) { // a difference comes after what it is of
+        const of = panel.minus?.map((key) => this.shown.get(key));
+        this.shown.set(panel.key, of ? combine(1, of[0], -1, of[1]) : this.smooth(panel, this.unit(panel)));
+      }
     }
     if (this.changed("limit", [blur, mix, unit, clip, this.stop])) {
       const pooled = [...this.shown.values()];

@@ -65,9 +65,12 @@ function blurLine(padded, n, kernel, into, start, step) {
   }
 }
 
+let between = new Float64Array(0); // of the two passes of a blur, kept: to allocate costs as much
+
 // gaussian_filter(map, sigma, mode="nearest"); `map` itself where sigma is 0.
 function blurMap(map, width, height, sigma) {
   if (!(sigma > 0)) return map;
+  if (between.length !== map.length) between = new Float64Array(map.length);
   const kernel = new Float64Array(gaussianKernel(sigma));
   const reach = kernel.length - 1;
   const blurLines = (from, n, lines, into) => {
@@ -81,15 +84,15 @@ function blurMap(map, width, height, sigma) {
     }
     return into;
   };
-  const columns = blurLines(new Float64Array(map), width, height, new Float64Array(map.length));
-  return new Float32Array(blurLines(columns, height, width, new Float64Array(map.length)));
+  return blurLines(blurLines(map, width, height, between), height, width, new Float32Array(map.length));
 }
 
 // a·A + b·B, element by element; A itself where that is all.
 function combine(a, first, b, second) {
   if (a === 1 && (b === 0 || !second)) return first;
   const out = new Float32Array(first.length);
-  for (let i = 0; i < out.length; i++) out[i] = a * first[i] + (second ? b * second[i] : 0);
+  if (!second || b === 0) for (let i = 0; i < out.length; i++) out[i] = a * first[i];
+  else for (let i = 0; i < out.length; i++) out[i] = a * first[i] + b * second[i];
   return out;
 }
 

@@ -29,7 +29,6 @@ with loading, st.spinner("Loading the networks …", show_time=True):
         CHARTS_KEY,
         canvas_message,
         contrast_canvas,
-        current_view,
     )
     from pages.contrast_parts.charts import draw_accuracy, draw_curves
     from pages.contrast_parts.sentences import what_contrast_changes
@@ -59,9 +58,8 @@ def main() -> None:
         st.markdown(" ".join(sentences))
     theme = current_theme()
     with canvas:
-        contrast_canvas(
-            canvas_message(models, contrasts, view.image, photo.title, theme, current_view())
-        )
+        message = canvas_message(models, contrasts, view.image, photo.title, theme)
+        contrast_canvas(message, view.image.shape[:2])
     with below, st.container(key=CHARTS_KEY):
         draw_curves(models, contrasts, view.classes[target], theme)
         draw_accuracy(models, theme)

@@ -20,7 +20,7 @@ loading = st.container()
 plots = st.container()
 
 with loading, st.spinner("Loading the networks …", show_time=True):
-    from pages.common.jobs import best, refine
+    from pages.common.jobs import Job, is_requested, request, run_requested
     from pages.common.view import load_view
     from pages.convergence_parts.charts import (
         draw_calls_needed,
@@ -28,16 +28,22 @@ with loading, st.spinner("Loading the networks …", show_time=True):
         draw_figure3,
         draw_gap,
         draw_path,
-        draw_thumbnails,
     )
     from pages.convergence_parts.controls import choose_plot
+    from pages.convergence_parts.maps import draw_maps
     from pages.convergence_parts.sentences import (
         calls_needed,
-        default_curve,
         least_telling_gap,
         slope_along_the_path,
     )
-    from pages.convergence_parts.work import COARSE, ConvergenceSettings, measurements
+    from pages.convergence_parts.work import (
+        COARSE,
+        FULL,
+        ConvergenceSettings,
+        Measured,
+        measure,
+        measurement,
+    )
     from xdnn_core.experiments.convergence_result import Convergence
     from xdnn_core.figures.panels import network_name
     from xdnn_core.models.zoo import PretrainedModel
@@ -53,25 +59,28 @@ def main() -> None:
         target = choose_class(view.classes, view.predictions)
         rules, reference = choose_plot()
     requested = ConvergenceSettings(reference=reference, captum="captum" in rules)
-    jobs = measurements(view, target, requested)
     with answer:
-        measured, shown = best(jobs, f"Measuring up to {COARSE.counts[-1]} gradient calls")
+        shown = measure(
+            view, target, requested, f"Measuring up to {COARSE.counts[-1]} gradient calls"
+        )
+        measured = shown.networks
         for model, one in zip(models, measured, strict=True):
             st.markdown(calls_needed(network_name(model), model.is_xdnn, one))
     theme = current_theme()
     with plots:
         draw_errors(models, measured, rules, theme)
+        _draw_cost(measured)
+        draw_maps(view, target, measured)
         _draw_rest(models, measured, rules, theme)
     with answer:
+        if shown.stored is not None:
+            _offer_afresh(shown, measurement(view, target, FULL))
         if not shown.settings.covers(requested):
-            aim = _aim(shown.settings, requested)
-            refine(jobs[0], f"Computing {aim}", f"Go on to {aim}")
+            _offer_more(shown, requested, measurement(view, target, requested))
 
 
-def _draw_rest(
-    models: list[PretrainedModel], measured: list[Convergence], rules: list[str], theme: Theme
-) -> None:
-    """What it cost, the maps, the gap, the path, the calls needed."""
+def _draw_cost(measured: list[Convergence]) -> None:
+    """What the plots cost."""
     calls = sum(one.gradient_calls for one in measured)
     separately = sum(one.gradient_calls_separately for one in measured)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -82,8 +91,12 @@ def _draw_rest(
             width="content",
         )
         explain("rule", "distance", "estimated_error", label="What is this?", key="explain_errors")
-    for model, one in zip(models, measured, strict=True):
-        draw_thumbnails(model, default_curve(one), theme)
+
+
+def _draw_rest(
+    models: list[PretrainedModel], measured: list[Convergence], rules: list[str], theme: Theme
+) -> None:
+    """The gap, the path, the calls needed."""
     left, right = two_columns("gap")
     with left:
         draw_gap(models[0], measured[0], rules, theme)
@@ -97,6 +110,37 @@ def _draw_rest(
         draw_calls_needed(models, measured, rules)
     with right:
         draw_figure3(models, theme)
+
+
+def _offer_afresh(shown: Measured, job: Job) -> None:
+    """Say that what is shown was stored, and how; the same computed now, once it is asked for."""
+    made = shown.stored.provenance
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            f"Stored with the app: computed on {made.date[:10]} by `{made.command}` "
+            f"({made.hardware}).",
+            width="content",
+        )
+        if not is_requested(job):
+            st.button(
+                f"Compute afresh: {job.evaluations:,} gradients", key="afresh",
+                icon=":material/refresh:", on_click=request, args=(job,),
+            )  # fmt: skip
+    run_requested(job, "Computing afresh")
+
+
+def _offer_more(shown: Measured, requested: ConvergenceSettings, job: Job) -> None:
+    """Offer what was asked for beyond what is shown, with what it takes."""
+    aim = _aim(shown.settings, requested)
+    if not is_requested(job):
+        takes = f"{job.evaluations:,} gradients"
+        if shown.stored is None:  # else the time is that of another machine
+            takes += f", about {shown.time_for(job.evaluations)}"
+        st.button(
+            f"Go on to {aim}: {takes}", key="more", icon=":material/add:", on_click=request,
+            args=(job,),
+        )  # fmt: skip
+    run_requested(job, f"Computing {aim}")
 
 
 def _aim(shown: ConvergenceSettings, requested: ConvergenceSettings) -> str:

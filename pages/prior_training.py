@@ -10,9 +10,10 @@ from pages.common.page import begin_page
 
 begin_page()
 view = st.container(horizontal=True, vertical_alignment="center", gap="small")
+loading = st.empty()  # a place of its own: what stands below must not move when it goes
 body = st.container()
 
-with body, st.spinner("Loading …", show_time=True):
+with loading, st.spinner("Loading …", show_time=True):
     from pages.prior_parts.cohort import choose_cohort
     from pages.prior_parts.controls import choose_config
     from pages.prior_parts.figure1 import draw_figure1

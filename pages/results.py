@@ -9,9 +9,10 @@ from pages.common.page import begin_page
 
 begin_page()
 bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+loading = st.empty()  # a place of its own: what stands below must not move when it goes
 body = st.container()
 
-with body, st.spinner("Loading …", show_time=True):
+with loading, st.spinner("Loading …", show_time=True):
     from pages.common.theme import current_theme
     from pages.results_parts.run import draw_run
     from pages.results_parts.tables import TABLES, choose_result, draw_table

@@ -99,8 +99,12 @@ def address_parameters() -> Iterator[str]:
                     if isinstance(key, ast.Constant) and isinstance(key.value, str)
                 )
         for node in ast.walk(tree):
-            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "st.query_params":
-                yield str(ast.literal_eval(node.slice))
+            if (
+                isinstance(node, ast.Subscript)
+                and ast.unparse(node.value) == "st.query_params"
+                and isinstance(node.slice, ast.Constant)
+            ):
+                yield str(node.slice.value)
 
 
 def _calls(file: Path) -> Iterator[ast.Call]:

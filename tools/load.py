@@ -38,7 +38,8 @@ CLASSES = load_model("xalexnet-caltech101").classes
 PHOTOS = [item.key for item in gallery()]
 # Of each page: how often it is visited beside the others, what is pressed, seconds of a stay.
 PAGES = {
-    "": (6, "", 30),
+    "": (1, "", 15),
+    "compare": (6, "", 30),
     "contrast": (2, "", 30),
     "convergence": (2, "", 40),
     "axioms": (1, "Try the axioms", 30),
@@ -46,7 +47,7 @@ PAGES = {
     "results": (1, "", 15),
 }
 # In what the server sends, when the maps of a page are there.
-FIRST_MAPS = {"": b"X-Gradient of X-AlexNet for", "contrast": b"xdnn_contrast"}
+FIRST_MAPS = {"compare": b"X-Gradient of X-AlexNet for", "contrast": b"xdnn_contrast"}
 SETTLED_SECONDS = 60
 PATIENCE = 120.0
 
@@ -127,7 +128,7 @@ async def wander(server: Server, choose: random.Random, log: Log, end: float) ->
     while time.monotonic() < end:
         page = choose.choices(list(PAGES), [often for often, _, _ in PAGES.values()])[0]
         log.visits[page] += 1
-        view = {"image": choose.choice(PHOTOS), "class": choose.choice(CLASSES)}
+        view = {"image": choose.choice(PHOTOS), "class": choose.choice(CLASSES)} if page else {}
         if page == "axioms":
             view["tried"] = "One network, one photograph"
         _, press, stay = PAGES[page]
@@ -139,9 +140,9 @@ async def wander(server: Server, choose: random.Random, log: Log, end: float) ->
         if took is not None:
             log.protocol.append(took)
         elif marker:
-            log.troubles.append(f"{page or 'compare'}: no maps within {PATIENCE:.0f} s")
+            log.troubles.append(f"{page or 'start'}: no maps within {PATIENCE:.0f} s")
         if session.seen:
-            log.troubles.append(f"{page or 'compare'}: {session.seen[:200]!r}")
+            log.troubles.append(f"{page or 'start'}: {session.seen[:200]!r}")
 
 
 async def look_at_maps(page: Page, choose: random.Random, log: Log, end: float) -> None:
@@ -183,7 +184,7 @@ async def visit(server: Server, sessions: int, minutes: float, seed: int) -> tup
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**chromium())
         page = await browser.new_page(viewport={"width": 1400, "height": 1000})
-        await page.goto(server.url)
+        await page.goto(f"{server.url}/compare")
         await page.wait_for_function(FULL, polling=200, timeout=1000 * PATIENCE)
         await asyncio.sleep(5)
         before = resident_megabytes(server.process.pid)
@@ -217,6 +218,9 @@ def main() -> None:
     print(f"{args.sessions} sessions, {args.minutes:g} minutes, {os.cpu_count()} cores")
     print(f"visits: {log.visits}")
     for where, seconds in {"in the browser": log.browser, "as sent": log.protocol}.items():
+        if not seconds:
+            print(f"first maps {where}: none")
+            continue
         print(
             f"first maps {where}, {len(seconds)} times: median {np.median(seconds):.1f} s, "
             f"p95 {np.percentile(seconds, 95):.1f} s, slowest {max(seconds):.1f} s"

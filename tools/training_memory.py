@@ -35,7 +35,7 @@ async def visit(server: Server, page: str, link: str, seconds: float, press: str
 async def measure(server: Server, rounds: int) -> None:
     """Warm the server, then train and leave, round by round."""
     pid = server.process.pid
-    await visit(server, "", "", 10)
+    await visit(server, "compare", "", 10)
     await visit(server, "prior_training", "", 5, "Start")
     await asyncio.sleep(SETTLED_SECONDS)
     print(f"before: {resident_megabytes(pid):.0f} MB", flush=True)

@@ -3,6 +3,7 @@ from .attribution.captum import (
     captum_attribution as captum_attribution,
     compare_with_captum as compare_with_captum,
 )
+from .attribution.closed_form import closed_form_attribution as closed_form_attribution
 from .attribution.contrast_result import RaySweep as RaySweep
 from .attribution.contrast_sweep import ray_sweep as ray_sweep
 from .attribution.expected import expected_gradients as expected_gradients
@@ -13,6 +14,7 @@ from .attribution.gradients import (
 )
 from .attribution.integrated import integrated_gradients as integrated_gradients
 from .attribution.ledger import Ledger as Ledger, bias_attribution as bias_attribution
+from .attribution.onnx_export import export_onnx as export_onnx
 from .attribution.result import Attribution as Attribution, relative_l1 as relative_l1
 from .data.cohorts.cohort import Cohort as Cohort, CohortError as CohortError
 from .data.cohorts.load import load_cohort as load_cohort

@@ -6,14 +6,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.axioms_parts.detail import draw_detail, draw_downloads, facts_of
+from pages.axioms_parts.maps import draw_maps
 from pages.axioms_parts.table import cell_key, draw_table, how_often
-from pages.axioms_parts.work import network_table
+from pages.axioms_parts.work import Tried, network_table
 from pages.common.address import choice
 from pages.common.choices import choose, choose_class
 from pages.common.jobs import is_requested, request, run_requested
 from pages.common.photo import choose_photo
 from pages.common.theme import current_theme
-from pages.common.view import load_view
+from pages.common.view import View, load_view
 from xdnn_core.axioms.axioms import AXIOMS, Cell
 from xdnn_core.axioms.network import ROUNDING, NetworkSettings
 from xdnn_core.experiments.comparison import fast_method
@@ -50,13 +51,14 @@ def draw_network_view(body: DeltaGenerator) -> None:
             args=(job,),
         )
     if cached is not None:
-        (table,) = cached
+        (tried,) = cached
+        table = tried.table
         with toolbar:
             draw_downloads(table, f"table1-{model.name}")
         with answer:
             st.markdown(_answer(model, table))
         with rest:
-            _draw(table)
+            _draw(view, model, tried)
         return
     answer.markdown(
         f"Not tried yet on **{network_name(model)}** with this photograph: every method and "
@@ -98,9 +100,9 @@ def _violations(table: NetworkTable1, method: str) -> str:
     return f"{table.titles[method]}: **none** of the {len(own)} axioms is refuted"
 
 
-def _draw(table: NetworkTable1) -> None:
-    """The table, the chosen cell, how it was tried."""
-    theme = current_theme()
+def _draw(view: View, model: PretrainedModel, tried: Tried) -> None:
+    """The table, the chosen cell with its maps, how it was tried."""
+    table, theme = tried.table, current_theme()
     notes = {cell_key(cell): _note(cell) for cell in table.cells}
     chosen = draw_table(table.titles, table.cells, notes, theme)
     allowed = percent(chosen.tolerance) if chosen.tolerance else "none"
@@ -112,6 +114,8 @@ def _draw(table: NetworkTable1) -> None:
         facts_of(chosen, _TRIED.get(chosen.axiom, "Tried")) | {"Allowed": allowed},
         theme,
     )
+    if witness := tried.witnesses.get((chosen.method, chosen.axiom)):
+        draw_maps(view, model, table, chosen, witness)
     st.caption(
         f"Tried on {table.provenance.hardware}: class {table.class_name}, float64. "
         f"`{table.provenance.command}`. Below a verdict: how far the axiom is off, relative to the "

@@ -30,15 +30,18 @@ function build(place, data) {
   place.grid = grid;
 }
 
-function fill(button, cell) {
-  const [verdict, note, mark] = ["span", "span", "b"].map((tag) => document.createElement(tag));
+function fill(button, cell, column) {
+  const [axiom, verdict, note, mark] = ["span", "span", "span", "b"].map(
+    (tag) => document.createElement(tag));
+  axiom.className = "axiom"; // seen where there is no room for columns
+  axiom.textContent = column;
   mark.textContent = cell.holds ? "✓" : "✗";
   verdict.append(mark, cell.verdict);
   note.className = "note";
   note.textContent = cell.note;
   button.className = cell.holds ? "holds" : "violated";
   button.setAttribute("aria-label", cell.label);
-  button.replaceChildren(verdict, note);
+  button.replaceChildren(axiom, verdict, note);
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -59,7 +62,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
   };
   place.grid.forEach((line, row) => line.forEach((button, column) => {
-    fill(button, data.rows[row].cells[column]);
+    fill(button, data.rows[row].cells[column], data.columns[column]);
     button.onclick = () => {
       mark(button.dataset.key);
       setTriggerValue("picked", button.dataset.key);

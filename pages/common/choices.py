@@ -43,3 +43,19 @@ def choose_class(classes: Sequence[str], predictions: Sequence[Sequence[Predicti
         **choice("class", list(ranked)),
     )
     return list(classes).index(chosen or first)
+
+
+def choose_other_class(
+    classes: Sequence[str], predictions: Sequence[Sequence[Prediction]], target: int
+) -> int | None:
+    """Draw the choice of a class to hold against the explained one; None without one."""
+    ranked = dict.fromkeys(p.name for pair in zip(*predictions, strict=True) for p in pair)
+    chosen = st.selectbox(
+        "And not",
+        index=None,
+        placeholder="another class",
+        help="Why this class and not that one: a slider goes over to the difference of the two.",
+        width=200,
+        **choice("against", list(ranked)),
+    )
+    return None if chosen is None or classes[target] == chosen else list(classes).index(chosen)

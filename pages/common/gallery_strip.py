@@ -22,6 +22,11 @@ _CSS = """
 .strip button:hover { border-color: var(--st-border-color); }
 .strip button:focus-visible { outline: 2px solid var(--st-primary-color); }
 .strip button[aria-pressed="true"] { border-color: var(--st-primary-color); }
+.strip button { position: relative; }
+.strip .mistaken::after { content: "≠"; content: "≠" / ""; position: absolute; right: 4px;
+  bottom: 4px; width: 17px; height: 17px; border-radius: 50%;
+  font: 700 12px/17px sans-serif; color: #fff;
+  background: #b04a00; }
 .strip img { width: 100%; height: 100%; display: block; border-radius: 7px; object-fit: cover; }
 """
 
@@ -34,7 +39,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const image = document.createElement("img");
       image.src = item.src;
       image.alt = item.title;
-      button.title = item.title;
+      button.title = item.note || item.title;
+      button.classList.toggle("mistaken", Boolean(item.note));
       button.dataset.key = item.key;
       button.append(image);
       return button;
@@ -76,7 +82,12 @@ def gallery_strip(chosen: str | None, problems: list[str]) -> str | None:
     items = []
     for item in gallery():
         try:
-            items.append({"key": item.key, "title": item.title, "src": _thumbnail(item)})
+            note = ""
+            if item.mistaken_by:
+                note = f"{item.title}: {item.mistaken_by} takes it for another class"
+            items.append(
+                {"key": item.key, "title": item.title, "note": note, "src": _thumbnail(item)}
+            )
         except UploadError as error:
             problems.append(f"{item.key.removeprefix('own/')} cannot be shown: {error}")
     result = _strip(

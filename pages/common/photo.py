@@ -16,7 +16,7 @@ from pages.common.uploads import read_once
 from xdnn_core.data.gallery import gallery, gallery_problems
 from xdnn_core.data.uploads import MAX_MEGABYTES, UploadError, read_photo
 
-FIRST = "camera"
+FIRST = "rooster"
 OWN = "own"  # in the address: a photograph of the user's own, which no link can carry
 
 
@@ -71,6 +71,11 @@ def _opened(key: str, problems: list[str]) -> Photo | None:
     except UploadError as error:
         problems.append(f"{key.removeprefix('own/')} cannot be shown: {error}")
         return None
+
+
+def gallery_photo(key: str) -> Photo:
+    """A photograph of the gallery, decoded once."""
+    return _open(key)
 
 
 # A photograph of the user's folder may take 16 MB.

@@ -17,8 +17,8 @@ Theme = Literal["light", "dark"]
 _PALETTE: Mapping[Theme, Mapping[str, str]] = {
     "light": {
         "orange": "#d55e00", "blue": "#0072b2", "green": "#009e73", "purple": "#a6558a",
-        "yellow": "#b58900", "sky": "#3a9fd6", "grey": "#6b7280", "ink": "#1b2330",
-        "faint ink": "rgba(27, 35, 48, 0.45)",
+        "yellow": "#b58900", "sky": "#3a9fd6", "grey": "#6b7280", "ink": "#121926",
+        "faint ink": "rgba(18, 25, 38, 0.45)",
     },
     "dark": {
         "orange": "#f0883a", "blue": "#56b4e9", "green": "#2cc79b", "purple": "#dd9cc2",
@@ -30,10 +30,10 @@ CONFIG = {"displaylogo": False, "displayModeBar": "hover"}  # of Plotly
 
 CSS = """
 <style>
-.block-container { padding-top: 4rem; padding-bottom: 2rem; max-width: 1480px; }
-/* A panel: picture, and the numbers beside it, or below it where there is no room. */
-[class*="st-key-panel_"] > div:nth-child(1) { flex: 5 1 180px !important; min-width: 0; }
-[class*="st-key-panel_"] > div:nth-child(2) { flex: 4 1 148px !important; min-width: 0; }
+.block-container { padding: 4rem 2rem 2rem; max-width: 1480px; }
+/* What is chosen keeps the colour of text: in the primary colour it is too faint on dark ground. */
+button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] *,
+[data-testid="stSliderThumbValue"] { color: inherit !important; }
 /* A table of ours and the paper's side by side, or one below the other where there is no room. */
 [class*="st-key-beside_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-beside_"] [data-testid="stColumn"]:nth-child(1) { flex: 3 1 600px; }
@@ -41,7 +41,11 @@ CSS = """
 .st-key-beside_cost [data-testid="stColumn"]:nth-child(2) { flex: 3 1 500px; }
 [class*="st-key-wrap_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-wrap_"] [data-testid="stColumn"] { flex: 1 1 460px; }
+/* Photograph and maps of the start page: five in a row, two on a phone. */
+.st-key-start_maps [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+.st-key-start_maps [data-testid="stColumn"] { flex: 1 1 140px; min-width: 140px; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
+@media (max-width: 560px) { [class*="st-key-why_"] button p { white-space: normal; } }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;
   font-variant-numeric: tabular-nums; line-height: 1.6; }
 .st-key-axioms_detail .facts { width: fit-content; }
@@ -54,6 +58,8 @@ CSS = """
    is refined. */
 [data-stale="false"]:has(.stPlotlyChart) + [data-stale="true"]:has(.stPlotlyChart) {
   display: none; }
+/* Without a mouse the buttons of a chart would always lie over its title. */
+@media (hover: none) { .stPlotlyChart .modebar-container { display: none; } }
 .top5 { display: grid; gap: 4px; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .top5 div { position: relative; display: flex; justify-content: space-between; padding: 1px 6px;
   border-radius: 4px; overflow: hidden; }

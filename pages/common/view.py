@@ -39,7 +39,7 @@ def load_view(
 ) -> View | None:
     """Draw the choice of networks and load them; None, with a sentence in `answer`, where it fails.
 
-    `loading` shows downloads. What a photograph needs is computed once for all reruns and sessions.
+    `loading` shows downloads.
     """
     with toolbar:
         pair = choose_pair()
@@ -49,6 +49,11 @@ def load_view(
     except UserError as error:
         answer.error(for_screen(error), icon=":material/cloud_off:")
         return None
+    return view_of(models, photo)
+
+
+def view_of(models: list[PretrainedModel], photo: Photo) -> View:
+    """Prepare a photograph for a pair and predict, once for all reruns and sessions."""
 
     def prepare() -> tuple[Tensor, np.ndarray]:
         inputs = models[0].preprocess(photo.image)[None]  # (1, 3, H, W)

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.common.comparisons import comparison_rows
+from pages.common.maps_canvas import MapsScene, standalone_page
+from pages.common.maps_view import MapsView
+from pages.common.theme import Theme
 from pages.common.view import View
 from xdnn_core.experiments.comparison import Comparison, IntegrationSettings, fast_method
 from xdnn_core.figures.export import attributions_npz, figure_png, ledger_panel, settings_json
@@ -31,14 +35,16 @@ _DEFAULT = IntegrationSettings()
 
 def draw_downloads(
     view: View,
-    target: int,
+    targets: Sequence[int],
     settings: IntegrationSettings,
     comparisons: Sequence[Comparison],
-    rows: Sequence[Sequence[Panel]],
-    display: DisplaySettings,
+    scene: MapsScene,
+    maps_view: MapsView,
+    theme: Theme,
 ) -> None:
     """Draw the popover; the files are made when they are asked for."""
-    models, photo, class_name = view.models, view.photo, view.classes[target]
+    models, photo, target = view.models, view.photo, targets[0]
+    class_name, display = view.classes[target], _display(maps_view, theme)
     ledgers = {
         model.name: comparison.ledger for model, comparison in zip(models, comparisons, strict=True)
     }
@@ -47,18 +53,25 @@ def draw_downloads(
         settings, display,
     ) | {"ledger": {name: ledger_values(ledger) for name, ledger in ledgers.items()}}  # fmt: skip
     stem = f"{photo.key or 'photo'}-{class_name}".replace("/", "-").replace(" ", "_")
+    footer = f"{class_name} · {settings.description} · {' and '.join(m.name for m in models)}"
+
+    def rows() -> list[list[Panel]]:
+        return comparison_rows(models, comparisons, view.image, display)[0]
+
+    def page() -> str:
+        title = f"{photo.title}: why {' and not '.join(scene.classes)}"
+        return standalone_page(scene, maps_view, title, [footer], settings_json(described))
 
     def png() -> bytes:
         image = photo_panel(view.image)
         # The photograph stands in the first row only.
-        shown = [[None if r else image, *row] for r, row in enumerate(rows)]
+        shown = [[None if r else image, *row] for r, row in enumerate(rows())]
         regular = models[0]
-        shown[1].append(ledger_panel(network_name(regular), ledgers[regular.name], display.theme))
-        footer = f"{class_name} · {settings.description} · {' and '.join(m.name for m in models)}"
-        return figure_png(shown, footer, display.theme)
+        shown[1].append(ledger_panel(network_name(regular), ledgers[regular.name], theme))
+        return figure_png(shown, footer, theme)
 
     def npz() -> bytes:
-        panels = [panel for row in rows for panel in row]
+        panels = [panel for row in rows() for panel in row]
         maps = {
             key: cells
             for name, ledger in ledgers.items()
@@ -68,6 +81,7 @@ def draw_downloads(
 
     with st.popover("Download", icon=":material/download:"):
         options = {"on_click": "ignore", "width": "stretch"}
+        st.download_button("This view, HTML", page, f"{stem}.html", "text/html", **options)
         st.download_button("Figure, PNG", png, f"{stem}.png", "image/png", **options)
         st.download_button(
             "Raw attributions, NPZ", npz, f"{stem}.npz", "application/octet-stream", **options
@@ -130,4 +144,16 @@ def python_snippet(
         f"target = {target}  # {class_name!r}\n"
         f"attribution = {call}\n"
         f"{shown}\n"
+    )
+
+
+def _display(view: MapsView, theme: Theme) -> DisplaySettings:
+    """The figure's settings nearest to those of the canvas, which can do more."""
+    return DisplaySettings(
+        on_image=view.mode == "overlay",
+        shared=view.scale == "shared",
+        relative=view.unit == "relative",
+        blur=view.blur,
+        percentile=view.clip,
+        theme=theme,
     )

@@ -9,12 +9,11 @@ import streamlit as st
 
 from pages.common.terms import explain
 from pages.common.theme import CONFIG, Theme, colour, figure
-from pages.compare_parts.panel import draw_panel
 from pages.compare_parts.sentences import biases_caption
 from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.experiments.comparison import Comparison
 from xdnn_core.figures.ledger import waterfall
-from xdnn_core.figures.panels import Panel, network_name
+from xdnn_core.figures.panels import network_name
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import signed
 
@@ -24,27 +23,23 @@ _BAR = 25  # pixels
 def draw_ledger(
     models: Sequence[PretrainedModel],
     comparisons: Sequence[Comparison],
-    panel: Panel,
     theme: Theme,
     class_name: str,
 ) -> None:
-    """Draw the biases' map beside the waterfall."""
+    """Draw the way from 0 to the regular network's logit."""
     regular, x_network = (network_name(model) for model in models)
     ledger, of_x = (comparison.ledger for comparison in comparisons)
-    left, right = st.columns([1, 2], border=True, wrap=True)
-    with left.container(gap="xsmall"):
-        explain("biases", label=panel.heading, key=f"why_{panel.key}")
-        below = draw_panel(panel, theme, f"{panel.title} of {panel.network} for {class_name}")
-        below.caption(biases_caption(comparisons[0].fast.values, panel.values))
-    with right.container(gap="xsmall"):
+    size = models[0].preprocessing.size
+    with st.container(border=True, gap="xsmall"):
         explain("ledger", label=f"{regular} · From 0 to the logit", key="why_ledger")
         st.plotly_chart(
             _waterfall(ledger, theme), key="ledger", config=CONFIG,
             alt=f"What pixels and biases of {regular} put into its logit for {class_name}",
         )  # fmt: skip
+        biases = ledger.biases_map((size, size)).cpu().numpy()
         st.caption(
-            f"{x_network} has no biases: its pixels hold the whole logit, "
-            f"{signed(float(of_x.outputs[0]))}."
+            f"{biases_caption(comparisons[0].fast.values, biases)} {x_network} has no biases: its "
+            f"pixels hold the whole logit, {signed(float(of_x.outputs[0]))}."
         )
 
 
@@ -70,11 +65,10 @@ def _waterfall(ledger: Ledger, theme: Theme) -> go.Figure:
         hovertemplate="%{y}, %{customdata}: %{text}<extra></extra>",
     )
     made.add_vline(
-        at_zero,
-        line={"dash": "dot", "width": 1.5, "color": colour("grey", theme)},
+        at_zero, line={"dash": "dot", "width": 1.5, "color": colour("grey", theme)},
         annotation={"text": f"F(0) {signed(at_zero)}, the mean image", "yanchor": "bottom"},
         annotation_position="top",
-    )
+    )  # fmt: skip
     made.update_yaxes(autorange="reversed", ticks="")
     made.update_xaxes(title="logits", zeroline=True)
     return made

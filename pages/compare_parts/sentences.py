@@ -37,6 +37,6 @@ def biases_caption(pixels: Tensor, biases: np.ndarray) -> str:
     size = float(np.abs(biases).sum())
     beside = float(pixels.double().sum(dim=1).abs().sum())  # channels first, as drawn
     return (
-        "In logits. This map, Input×Gradient's and the layers without a map sum to the logit. "
-        f"In absolute values this map sums to {size:.3g}, Input×Gradient's to {beside:.3g}."
+        "The map of the biases, Input×Gradient's and the layers without a map sum to the logit. "
+        f"In absolute values the biases' map sums to {size:.3g}, Input×Gradient's to {beside:.3g}."
     )

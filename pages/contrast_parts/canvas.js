@@ -1,80 +1,13 @@
-// The Contrast page's slider: everything it moves is drawn here, from one message of the server.
-//
-// The message is one block of bytes: the length of a JSON header, the header, then what the header
-// points to: a palette of 255 colours, the photograph (H, W, 3) and, for every map, one signed byte
-// a pixel and stop. A byte q stands for the value sign(q) (q/127)² range: finer where maps are weak.
+// The Contrast page's slider and what it moves beside the maps, which are the map canvas's.
 
-const HALF = 127; // the palette's middle, and the largest code
 const STEP_MS = 90; // a stop of the sweep
 const NARROW = 0.1; // of the slider's length; a class with less has no room for its name
-const REST_MS = 400; // the slider must rest so long before its position goes into the address
-
-function decode(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  const at = ([start, count]) => bytes.subarray(4 + length + start, 4 + length + start + count);
-  const signed = (part) => {
-    const found = at(part);
-    return new Int8Array(found.buffer, found.byteOffset, found.length);
-  };
-  header.photo.pixels = at(header.photo.at);
-  header.palette = at(header.palette);
-  for (const network of header.networks) {
-    for (const map of network.maps) map.codes = signed(map.at);
-  }
-  return header;
-}
-
-// Colours of all 255 codes of a map at a stop, as pixels in memory: bytes r, g, b, alpha.
-function codeColours(palette, range, limit) {
-  const colours = new Uint8ClampedArray(256 * 4);
-  for (let q = -HALF; q <= HALF; q++) {
-    const value = Math.sign(q) * (q / HALF) ** 2 * range;
-    const place = limit > 0 ? Math.max(-1, Math.min(1, value / limit)) : 0;
-    const from = 3 * Math.round(HALF + HALF * place);
-    const to = 4 * (q & 255); // a signed byte read as an unsigned one
-    colours.set([palette[from], palette[from + 1], palette[from + 2], 255], to);
-  }
-  return new Uint32Array(colours.buffer);
-}
-
-function drawMap(canvas, scene, map, stop, shared) {
-  const pixels = canvas.width * canvas.height;
-  const limit = shared ? map.shared_limit : map.limits[stop];
-  const colours = codeColours(scene.palette, map.ranges[stop], limit);
-  // A map that only scales is sent once.
-  const first = map.codes.length > pixels ? stop * pixels : 0;
-  const image = new ImageData(canvas.width, canvas.height);
-  const out = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < pixels; i++) out[i] = colours[map.codes[first + i] & 255];
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
-// The normalised tensor times α, on screen: mean + α (pixel − mean). The typed array clips.
-function drawPhoto(canvas, photo, alpha) {
-  const image = new ImageData(canvas.width, canvas.height);
-  const [red, green, blue] = photo.mean;
-  const { pixels } = photo;
-  for (let from = 0, to = 0; from < pixels.length; from += 3, to += 4) {
-    image.data[to] = red + alpha * (pixels[from] - red);
-    image.data[to + 1] = green + alpha * (pixels[from + 1] - green);
-    image.data[to + 2] = blue + alpha * (pixels[from + 2] - blue);
-    image.data[to + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
   return made;
-}
-
-function pictureCanvas() {
-  const canvas = element("canvas");
-  canvas.setAttribute("role", "img");
-  return canvas;
 }
 
 // One piece for every run of stops with the same prediction, as wide as the run.
@@ -99,25 +32,6 @@ function classBar(network) {
     piece.classList.toggle("narrow", piece.style.flexGrow < NARROW * last);
   }
   return bar;
-}
-
-function networkCard(network) {
-  const card = element("section", "network");
-  card.setAttribute("aria-label", network.name);
-  const line = element("p");
-  const says = element("span", "says");
-  const logit = element("span", "logit");
-  line.append(element("span", "name", network.name), says, logit);
-  const maps = element("div", "maps");
-  const canvases = network.maps.map((map) => {
-    const figure = element("figure");
-    const canvas = pictureCanvas();
-    figure.append(canvas, element("figcaption", "", map.title));
-    maps.append(figure);
-    return canvas;
-  });
-  card.append(line, maps);
-  return { card, says, logit, canvases };
 }
 
 // A line in every Plotly chart of the page, at the slider's contrast. Plotly itself draws nothing
@@ -157,46 +71,29 @@ class Contrast {
     this.output = root.querySelector("output");
     this.button = root.querySelector(".play");
     this.stop = null;
-    this.frame = null; // the next drawing
     this.playing = null;
     this.rest = null;
     this.slider.addEventListener("input", () => this.moveTo(Number(this.slider.value)));
     this.slider.addEventListener("change", () => this.settle());
     this.slider.addEventListener("pointerdown", () => this.pause());
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
-    for (const choice of this.choices()) {
-      choice.addEventListener("change", () => { this.schedule(); this.settle(); });
-    }
     // Charts come and go with the server's answers; the line must be there again.
     this.watcher = new MutationObserver(() => this.follow());
     this.watcher.observe(document.body, { childList: true, subtree: true });
   }
 
-  choices() {
-    return this.root.querySelectorAll("fieldset input");
-  }
-
-  shared() {
-    return this.root.querySelector("fieldset input[value=shared]").checked;
-  }
-
-  show(scene, settle) {
-    this.scene = scene;
-    this.tell = settle;
-    if (this.stop === null) {
-      this.stop = scene.start;
-      this.root.querySelector(`fieldset input[value=${scene.colours}]`).checked = true;
-    }
-    this.slider.max = scene.stops.length - 1;
-    this.slider.value = this.stop;
+  show(bytes, send) {
+    this.maps = mount(this.root.querySelector(".maps"), bytes, send);
+    this.scene = this.maps.header;
+    this.send = send;
+    this.stop ??= this.scene.start;
+    this.slider.max = this.scene.stops.length - 1;
     this.build();
-    this.draw();
+    this.moveTo(this.stop);
   }
 
   build() {
     const { scene, root } = this;
-    this.photo = pictureCanvas();
-    root.querySelector(".photo").replaceChildren(this.photo);
     const ticks = scene.ticks.map(([share, label]) => {
       const tick = element("span", "", label);
       tick.style.left = `${100 * share}%`;
@@ -209,58 +106,34 @@ class Contrast {
       root.querySelectorAll(".classes")[index].replaceWith(bar);
       return bar;
     });
-    this.cards = scene.networks.map(networkCard);
-    root.querySelector(".networks").replaceChildren(...this.cards.map(({ card }) => card));
-    root.querySelector(".scale i").style.background = scene.gradient;
-    const [height, width] = scene.size;
-    for (const canvas of root.querySelectorAll("canvas")) Object.assign(canvas, { width, height });
   }
 
   moveTo(stop) {
+    const { scene } = this;
     this.stop = stop;
     this.slider.value = stop;
-    this.schedule();
-  }
-
-  schedule() {
-    this.frame ??= requestAnimationFrame(() => this.draw());
-  }
-
-  draw() {
-    cancelAnimationFrame(this.frame);
-    this.frame = null;
-    const { scene, stop } = this;
-    const shared = this.shared();
-    const alpha = scene.stops[stop];
+    this.maps.toStop(stop);
     const at = `α = ${scene.labels[stop]}`;
     this.output.textContent = at;
-    drawPhoto(this.photo, scene.photo, alpha);
-    this.photo.setAttribute("aria-label", `Photograph: ${scene.photo.title}, ${at}`);
-    const said = scene.networks.map((network, index) => {
-      this.drawNetwork(network, index, shared, at);
-      return `${network.name}: ${network.stops[stop].says}`;
+    const sentences = scene.networks.map((network) => `${network.name}: ${network.stops[stop].says}`);
+    this.slider.setAttribute("aria-valuetext", [at, ...sentences].join(". "));
+    this.maps.panels.forEach((panel) => this.describe(panel, at));
+    this.bars.forEach((bar) => {
+      const pieces = [...bar.children];
+      const current = pieces.filter((piece) => Number(piece.dataset.first) <= stop).at(-1);
+      for (const piece of pieces) piece.classList.toggle("now", piece === current);
     });
-    this.slider.setAttribute("aria-valuetext", [at, ...said].join(". "));
-    this.root.querySelector(".scale span").textContent = scene.scale_notes[Number(shared)];
     this.follow();
   }
 
-  drawNetwork(network, index, shared, at) {
-    const { scene, stop } = this;
-    const card = this.cards[index];
-    const now = network.stops[stop];
-    card.says.textContent = now.says;
-    card.logit.textContent = now.logit;
-    network.maps.forEach((map, number) => {
-      const canvas = card.canvases[number];
-      drawMap(canvas, scene, map, stop, shared);
-      const zero = map.ranges[stop] === 0 ? ", zero everywhere" : "";
-      canvas.setAttribute("aria-label", `${map.label}, ${at}${zero}`);
-      canvas.nextSibling.textContent = map.title + zero;
-    });
-    const pieces = [...this.bars[index].children];
-    const current = pieces.filter((piece) => Number(piece.dataset.first) <= stop).at(-1);
-    for (const piece of pieces) piece.classList.toggle("now", piece === current);
+  describe(panel, at) {
+    const network = this.scene.networks.find(({ name }) => name === panel.network);
+    const zero = panel.stack && panel.stack.ranges[this.stop] === 0 ? ", zero everywhere" : "";
+    panel.parts.canvas.setAttribute("aria-label", `${panel.alt}, ${at}${zero}`);
+    if (network) {
+      const { says, logit } = network.stops[this.stop];
+      panel.parts.facts.textContent = `${says} · ${logit}`;
+    }
   }
 
   follow() {
@@ -294,13 +167,14 @@ class Contrast {
   // The address follows once the slider rests; nothing is computed for it.
   settle() {
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.tell(this.stop, this.shared() ? "shared" : "own"), REST_MS);
+    this.rest = setTimeout(() => this.send("stop", this.stop), REST_MS);
   }
 
   end() {
     this.pause();
     clearTimeout(this.rest);
     this.watcher.disconnect();
+    this.maps?.end();
   }
 }
 
@@ -313,7 +187,7 @@ export default function ({ data, parentElement, setStateValue }) {
     contrast = new Contrast(root);
     shown.set(root, contrast);
   }
-  contrast.show(decode(data), (stop, colours) => setStateValue("view", { stop, colours }));
+  contrast.show(data, setStateValue);
   return () => {
     // Streamlit also ends a call that a newer one overtook; then the element is still there.
     if (root.isConnected) return;

@@ -19,7 +19,6 @@ from xdnn_core.attribution.contrast_sweep import ray_sweep
 from xdnn_core.attribution.path import Progress
 from xdnn_core.data.preprocessing import Preprocessing
 from xdnn_core.experiments.comparison import Prediction
-from xdnn_core.figures.rendering import Scale, Theme, colourise, light_blur, shared_scale
 from xdnn_core.models.zoo import PretrainedModel
 
 LARGEST_CODE = 127
@@ -27,12 +26,10 @@ LARGEST_CODE = 127
 
 @dataclass(frozen=True)
 class PackedMaps:
-    """One attribution at every contrast, blurred for display, per cent of the logit at α = 1."""
+    """One attribution at every contrast, logits a pixel."""
 
     codes: np.ndarray  # (S, H, W), int8; (1, H, W) where the maps of all stops are multiples of one
     ranges: np.ndarray  # |value| of the largest code at every stop, (S,)
-    # The end of a colour scale of its own at every stop, (S,); see `rendering.shared_scale`
-    limits: np.ndarray
 
     def values(self, stop: int) -> np.ndarray:
         """The map at a stop, (H, W), as the browser reads it."""
@@ -42,42 +39,31 @@ class PackedMaps:
 
 def pack_maps(maps: np.ndarray) -> PackedMaps:
     """Pack maps (S, H, W) that differ from stop to stop."""
-    packed = [_pack(light_blur(one)) for one in maps]
-    codes, ranges, limits = zip(*packed, strict=True)
-    return PackedMaps(np.stack(codes), np.array(ranges), np.array(limits))
+    codes, ranges = zip(*map(_pack, maps), strict=True)
+    return PackedMaps(np.stack(codes), np.array(ranges))
 
 
 def pack_multiples(pixels: np.ndarray, factors: np.ndarray) -> PackedMaps:
     """Pack the multiples of one map (H, W) by the factors (S,) as a single map."""
-    codes, largest, limit = _pack(light_blur(pixels))
-    return PackedMaps(codes[None], factors * largest, factors * limit)
+    codes, largest = _pack(pixels)
+    return PackedMaps(codes[None], factors * largest)
 
 
-def _pack(pixels: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Codes of a map (H, W), the |value| of the largest code, and the end of its colour scale."""
+def _pack(pixels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Codes of a map (H, W) and the |value| of the largest code."""
     largest = float(np.abs(pixels).max())
     share = pixels / largest if largest else pixels
     codes = np.sign(share) * np.sqrt(np.abs(share)) * LARGEST_CODE
-    return codes.round().astype(np.int8), largest, shared_scale([pixels]).limit
+    return codes.round().astype(np.int8), largest
 
 
 def pack_sweep(sweep: RaySweep) -> tuple[PackedMaps, PackedMaps]:
-    """Pack the maps of a sweep, in per cent of the target logit at α = 1.
-
-    Returns single-gradient attribution and Integrated Gradients; one object where they are equal.
-    """
-    unit = 100 / abs(sweep.output_at_one) if sweep.output_at_one else 1.0
-    integrated = sweep.integrated.numpy() * unit  # (S, H, W)
+    """Pack single-gradient attribution and Integrated Gradients; one object where equal."""
+    integrated = sweep.integrated.numpy()  # (S, H, W)
     if sweep.route == "scaling":
         packed = pack_multiples(integrated[sweep.at_one], sweep.stops.numpy())
         return packed, packed
-    return pack_maps(sweep.fast.numpy() * unit), pack_maps(integrated)
-
-
-def palette_table(theme: Theme) -> np.ndarray:
-    """The palette as a table from −1 to 1, (2 · 127 + 1, 3), uint8; its middle row is zero."""
-    places = np.linspace(-1, 1, 2 * LARGEST_CODE + 1)
-    return colourise(places[None], 1.0, theme)[0]
+    return pack_maps(sweep.fast.numpy()), pack_maps(integrated)
 
 
 @dataclass(frozen=True)
@@ -116,11 +102,6 @@ def measure_contrast(
     )
     curves, maps = contrast_curves(sweep), pack_sweep(sweep)
     return NetworkContrast(sweep.at_one, target, predictions, curves, maps)
-
-
-def scale_at_one(contrasts: Sequence[NetworkContrast]) -> Scale:
-    """The colour scale that all maps share at α = 1."""
-    return shared_scale([packed.values(one.at_one) for one in contrasts for packed in one.maps])
 
 
 def nearest_stop(stops: Sequence[float], alpha: float) -> int:

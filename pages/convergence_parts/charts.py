@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from torch import Tensor
 
 from pages.common.errors import for_screen
 from pages.common.page import draw_grid, two_columns
@@ -19,7 +17,6 @@ from xdnn_core.experiments.comparison import fast_method
 from xdnn_core.experiments.convergence_result import TOLERANCES, Convergence, RuleCurve
 from xdnn_core.experiments.figure3 import ErrorCurve, load_figure3
 from xdnn_core.figures.panels import METHOD_TITLES, network_name
-from xdnn_core.figures.rendering import colourise, light_blur, shared_scale
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import percent
 
@@ -134,29 +131,6 @@ def draw_calls_needed(
             rows.append([RULE_TITLES[curve.rule], *cells, *ends])
     head = [network_name(models[0]), *tolerances, "estimate", "error"]
     draw_grid(pd.DataFrame(rows, columns=head))
-
-
-def draw_thumbnails(model: PretrainedModel, curve: RuleCurve, theme: Theme) -> None:
-    """Draw a network's map at growing numbers of gradient calls."""
-    name, *columns = st.columns([0.7, 1, 1, 1, 1, 1], vertical_alignment="center")
-    name.markdown(f"**{network_name(model)}**  \n{RULE_TITLES[curve.rule]} rule")
-    for column, (calls, picture) in zip(
-        columns, thumbnails(curve.maps, theme).items(), strict=False
-    ):
-        column.image(
-            picture,
-            width="stretch",
-            output_format="PNG",
-            caption="1 call" if calls == 1 else f"{calls} calls",
-            alt=f"Integrated Gradients of {network_name(model)} from {calls} gradient calls",
-        )
-
-
-def thumbnails(maps: Mapping[int, Tensor], theme: Theme) -> dict[int, np.ndarray]:
-    """Draw channel-summed maps (H, W), by their gradient calls, on one scale; (H, W, 3), uint8."""
-    pixels = {calls: light_blur(maps[calls].double().numpy()) for calls in sorted(maps)}
-    limit = shared_scale(list(pixels.values())).limit
-    return {calls: colourise(one, limit, theme) for calls, one in pixels.items()}
 
 
 def draw_figure3(models: Sequence[PretrainedModel], theme: Theme) -> None:

@@ -74,7 +74,7 @@ class ChartData:
 
 
 def chart_data(
-    live: Snapshot, others: Sequence[Snapshot | KeptRun], quantity: Quantity
+    live: Snapshot | KeptRun, others: Sequence[Snapshot | KeptRun], quantity: Quantity
 ) -> ChartData:
     """Shape runs for a chart of "auc" (of validation, with bands), "loss", "penalty" or "gini"."""
     longest = max(live.config.epochs, *(run.epoch for run in others), 1)
@@ -115,7 +115,7 @@ def _thinned(values: tuple[float, ...], stride: int) -> tuple[float | None, ...]
     return tuple(float(f"{v:.4g}") if math.isfinite(v) else None for v in values[::stride])
 
 
-def _chart_marks(live: Snapshot, stride: int, points: int) -> tuple[ChartMark, ...]:
+def _chart_marks(live: Snapshot | KeptRun, stride: int, points: int) -> tuple[ChartMark, ...]:
     """Marks within the run; where labels would overlap the later one has it."""
     start = StrengthMark(0, live.config.strength)
     marks = [mark for mark in (start, *live.marks) if mark.epoch < live.config.epochs]

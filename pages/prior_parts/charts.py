@@ -26,6 +26,7 @@ _METHODS = {
 }
 # Of the runs laid over the live one: dashes, then dots, then both.
 _DASHES: list[list[int]] = [[7, 4], [2, 3], [9, 3, 2, 3]]
+_MUTED = 0.45  # opacity
 
 
 def method_colour(method: str, theme: Theme) -> str:
@@ -35,17 +36,17 @@ def method_colour(method: str, theme: Theme) -> str:
 
 def draw_chart(
     data: ChartData, names: Sequence[str], theme: Theme, *, key: str, height: int, alt: str,
-    legend: bool = False,
+    legend: bool = False, muted: bool = False,
 ) -> None:  # fmt: skip
-    """Draw curves against the epoch."""
+    """Draw curves against the epoch; muted those of no run of the user's."""
     series: list[dict[str, Any]] = []
     lines: list[tuple[int, int]] = []  # run and index in `series` of every line
     bands = sum(bool(trace.low) for trace in data.traces)
     for trace in data.traces:
         name = trace.title if trace.run == 0 else f"{trace.title} · {names[trace.run]}"
-        series += _band(trace, theme, bands) if trace.low else []
+        series += _band(trace, theme, bands, muted) if trace.low else []
         lines.append((trace.run, len(series)))
-        series.append(_line(trace, name, theme))
+        series.append(_line(trace, name, theme, muted))
     # The live run is drawn last, over the others; in legend and tooltip it comes first.
     order = [number for _, number in sorted(lines)]
     series.append(_marks(data, theme, labelled=legend))
@@ -90,10 +91,12 @@ def _axes(data: ChartData, large: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _line(trace: Trace, name: str, theme: Theme) -> dict[str, Any]:
+def _line(trace: Trace, name: str, theme: Theme, muted: bool) -> dict[str, Any]:
     style: dict[str, Any] = {"width": 2.2 if trace.run == 0 else 1.4}
     if trace.run:
         style |= {"type": _DASHES[(trace.run - 1) % len(_DASHES)], "opacity": 0.85}
+    if muted:
+        style |= {"opacity": _MUTED}
     return {
         "type": "line",
         "name": name,
@@ -107,7 +110,7 @@ def _line(trace: Trace, name: str, theme: Theme) -> dict[str, Any]:
     }
 
 
-def _band(trace: Trace, theme: Theme, bands: int) -> list[dict[str, Any]]:
+def _band(trace: Trace, theme: Theme, bands: int, muted: bool) -> list[dict[str, Any]]:
     """Two stacked lines: an invisible one along the lower edge, and the band's height above it.
 
     The more bands, the fainter each.
@@ -121,7 +124,7 @@ def _band(trace: Trace, theme: Theme, bands: int) -> list[dict[str, Any]]:
         "stackStrategy": "all", "lineStyle": {"width": 0}, "silent": True, "z": 1,
         "color": method_colour(trace.method, theme),
     }  # fmt: skip
-    full = 0.16 if theme == "light" else 0.22
+    full = (0.16 if theme == "light" else 0.22) * (_MUTED if muted else 1)
     area = {"areaStyle": {"opacity": full * min(1, 2.5 / bands)}}
     return [common | {"data": list(trace.low)}, common | area | {"data": heights}]
 

@@ -14,6 +14,7 @@ from pages.prior_parts.chart_data import Quantity, chart_data
 from pages.prior_parts.charts import draw_chart, draw_features, draw_tests
 from pages.prior_parts.controls import choose_strength
 from pages.prior_parts.export import reveal_note
+from pages.prior_parts.finished import FinishedRun, shown_until_start
 from pages.prior_parts.kept_run import KeptRun
 from pages.prior_parts.scales import decimal_label
 from pages.prior_parts.session import TrainingSession
@@ -56,12 +57,14 @@ def _draw(session: TrainingSession, store: RunStore, others: NamedRuns, moving: 
     snapshot = session.snapshot  # with the new λ
     st.session_state[LAST] = (session.token, snapshot)
     _draw_state(session, snapshot)
+    finished = shown_until_start(snapshot, others)
+    shown = finished.run if finished else snapshot
     main, side = st.columns([2, 1], border=True, wrap=True)
     with main.container(gap="xsmall"):
-        _draw_auc(snapshot, others)
+        _draw_auc(snapshot, finished, others)
     with side.container(gap="xsmall"):
-        _draw_features(snapshot)
-    _draw_small(session, snapshot, others)
+        _draw_features(shown)
+    _draw_small(session, shown, others)
     if st.session_state.pop("prior_redraw", False) or _is_stale(session, before, moving):
         st.rerun()
 
@@ -196,13 +199,17 @@ def _state_sentence(snapshot: Snapshot) -> str:
     return f"**{snapshot.state.capitalize()}** at {epochs} · {trained}"
 
 
-def _draw_auc(snapshot: Snapshot, others: NamedRuns) -> None:
-    replicates = snapshot.config.replicates
+def _draw_auc(snapshot: Snapshot, finished: FinishedRun | None, others: NamedRuns) -> None:
+    shown = finished.run if finished else snapshot
+    replicates = shown.config.replicates
     band = f", mean and 95 % band over {replicates} replicates" if replicates > 1 else ""
     explain("roc_auc", "strength", label=f"Validation ROC-AUC{band}", key="explain_auc")
-    _chart(snapshot, others, "auc", 384, legend=True)
+    if finished:
+        st.caption(finished.label)
+    _chart(shown, others, "auc", 384, legend=True)
+    whose = "Yours, when you press Start: trained" if finished else "Trained"
     if snapshot.strength:
-        loss = f"Trained with cross-entropy + {decimal_label(snapshot.strength)} × penalty"
+        loss = f"{whose} with cross-entropy + {decimal_label(snapshot.strength)} × penalty"
     else:
         loss = "λ is off: trained with cross-entropy alone, the penalty is only measured"
     st.caption(f"{loss}. Computes on {snapshot.place}. {_gaps(snapshot)}")
@@ -223,13 +230,13 @@ def _gaps(snapshot: Snapshot) -> str:
     return " ".join(sentences)
 
 
-def _draw_features(snapshot: Snapshot) -> None:
+def _draw_features(shown: Run) -> None:
     explain(
         "mean_attribution",
         label=f"Top {TOP_FEATURES} by mean |attribution|",
         key="explain_features",
     )
-    methods = [method.key for method in snapshot.config.methods]
+    methods = [method.key for method in shown.config.methods]
     favoured = next((key for key in methods if parse_method(key).card.regularised), methods[0])
     chosen = favoured
     if len(methods) > 1:
@@ -241,43 +248,50 @@ def _draw_features(snapshot: Snapshot) -> None:
             key=f"prior_features_{'_'.join(methods)}",
             label_visibility="collapsed",
         )
-    curve = next((curve for curve in snapshot.curves if curve.method == chosen), None)
+    curve = next((curve for curve in shown.curves if curve.method == chosen), None)
     if curve is None or not curve.top_features:
         st.caption("Appear with the first epoch.")
         return
     draw_features(curve.top_features, chosen, current_theme())
+    _say_whose(shown)
 
 
-def _draw_small(session: TrainingSession, snapshot: Snapshot, others: NamedRuns) -> None:
+def _say_whose(shown: Run) -> None:
+    if isinstance(shown, KeptRun):
+        st.caption("Of the stored run.")
+
+
+def _draw_small(session: TrainingSession, shown: Run, others: NamedRuns) -> None:
     """Loss, penalty, Gini, and the scores at the best epoch."""
-    penalty = PENALTIES[snapshot.config.penalty].title.rpartition(": ")[2]
+    penalty = PENALTIES[shown.config.penalty].title.rpartition(": ")[2]
     with st.container(horizontal=True, key="prior_small"):
         loss, omega, gini, tests = (
             st.container(border=True, gap="xsmall", height="stretch") for _ in range(4)
         )
     with loss:
         explain("training_loss", label="Training loss", key="explain_loss")
-        _chart(snapshot, others, "loss", 168)
+        _chart(shown, others, "loss", 168)
     with omega:
         explain("penalty", label=f"Penalty: {penalty}", key="explain_omega")
-        _chart(snapshot, others, "penalty", 168)
+        _chart(shown, others, "penalty", 168)
     with gini:
         explain("gini", label="Gini of attributions", key="explain_gini")
-        _chart(snapshot, others, "gini", 168)
+        _chart(shown, others, "gini", 168)
     with tests:
         explain("best_epoch", label="ROC-AUC at best epoch", key="explain_tests")
-        _draw_tests(session, snapshot)
+        _draw_tests(session, shown)
 
 
-def _draw_tests(session: TrainingSession, snapshot: Snapshot) -> None:
+def _draw_tests(session: TrainingSession, shown: Run) -> None:
     """Scores at the best epoch; those of test rows only when they are asked for."""
-    if not snapshot.curves:
+    if not shown.curves:
         st.caption("Appears while training.")
         return
-    draw_tests(snapshot.curves, snapshot.test_revealed, current_theme())
-    if snapshot.test_revealed or snapshot.moved_after_reveal:
-        st.caption(f"A kept run records: {reveal_note(snapshot)}.")
-    if not snapshot.test_revealed:
+    draw_tests(shown.curves, shown.test_revealed, current_theme())
+    if shown.test_revealed or shown.moved_after_reveal:
+        st.caption(f"A kept run records: {reveal_note(shown)}.")
+    _say_whose(shown)
+    if not shown.test_revealed and isinstance(shown, Snapshot):
         st.button(
             "Reveal the test ROC-AUC",
             key="prior_reveal",
@@ -289,11 +303,12 @@ def _draw_tests(session: TrainingSession, snapshot: Snapshot) -> None:
 
 
 def _chart(
-    snapshot: Snapshot, others: NamedRuns, quantity: Quantity, height: int, legend: bool = False
+    shown: Run, others: NamedRuns, quantity: Quantity, height: int, legend: bool = False
 ) -> None:
     names = ["", *(name for name, _ in others)]
+    stored = isinstance(shown, KeptRun)
     draw_chart(
-        chart_data(snapshot, [run for _, run in others], quantity), names, current_theme(),
+        chart_data(shown, [run for _, run in others], quantity), names, current_theme(),
         key=f"prior_chart_{quantity}", height=height, legend=legend,
-        alt=f"{_ALTS[quantity]} against the epoch",
+        muted=stored, alt=f"{_ALTS[quantity]} against the epoch{', of the stored run' * stored}",
     )  # fmt: skip

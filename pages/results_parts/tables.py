@@ -188,7 +188,8 @@ def _draw_curves(table: Table3, network: str, theme: Theme) -> None:
         )
         metric = MASKING_METRICS[name]
         better = "higher" if metric.higher_is_better else "lower"
-        made = figure(f"{metric.title}: {better} is better", 330, showlegend=True)
+        st.markdown(f"**{metric.title}: {better} is better**")
+        made = figure("", 330, showlegend=True)
         is_x = view.is_x_network(table, network)
         for method in QUALITY_METHODS:
             quality = table.quality(network, method, name)
@@ -227,10 +228,7 @@ def _draw_cost(cost: Cost, theme: Theme) -> None:
 
 def _draw_ratios(cost: Cost, theme: Theme) -> None:
     """Time and memory as multiples, from about 1 to over 100, hence on a logarithmic axis."""
-    made = figure(
-        "Time and memory of a step, as multiples of one without a prior", 330,
-        hovermode="closest", showlegend=True,
-    )  # fmt: skip
+    made = figure("", 330, hovermode="closest", showlegend=True)
     titles = [step.title for step in cost.steps]
     for name, ink, symbol, values in (
         ("time", "blue", "circle", [step.time_ratio for step in cost.steps]),
@@ -247,6 +245,7 @@ def _draw_ratios(cost: Cost, theme: Theme) -> None:
     made.update_xaxes(title="× plain step", type="log", tickvals=_RATIO_TICKS)
     made.update_yaxes(autorange="reversed", automargin=True, showgrid=True)
     with st.container(border=True):
+        st.markdown("**Time and memory of a step, as multiples of one without a prior**")
         st.plotly_chart(made, key="cost_ratios", config=CONFIG, alt="Cost of a training step")
 
 

@@ -275,7 +275,7 @@ def test_functional_layers_and_padding_are_seen() -> None:
 
 
 def test_biases_hold_most_of_the_embedded_alexnets_logits() -> None:
-    """Measured over the gallery before the ledger was built: 44 to 120 %, median 85 %."""
+    """Over the gallery 27 to 149 %, median 76 %."""
     model = load_model("alexnet-caltech101", device="cpu", dtype=torch.float64)
     parts, in_the_first = {}, []
     for item in gallery():
@@ -284,9 +284,9 @@ def test_biases_hold_most_of_the_embedded_alexnets_logits() -> None:
         check_sums(found)
         parts[item.key] = 100 * float(found.bias_part[0])
         in_the_first.append(float(found.layers[0].values / found.biases))
-    assert (round(parts["camera"]), round(parts["beaver"])) == (76, 100)
-    assert (round(min(parts.values())), round(max(parts.values()))) == (44, 120)
-    assert round(float(np.median(list(parts.values())))) == 85
+    assert (round(parts["camera"]), round(parts["beaver"])) == (64, 83)
+    assert (round(min(parts.values())), round(max(parts.values()))) == (27, 149)
+    assert round(float(np.median(list(parts.values())))) == 76
     assert np.median(in_the_first) > 0.5, "most of it in the first convolution"
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from pages.axioms_parts.textbook import step_example
-from xdnn_core.axioms.axioms import Cell
-from xdnn_core.axioms.loaded import gradient_calls, try_network
+from xdnn_core.axioms.axioms import AXIOMS, Cell
+from xdnn_core.axioms.functions import RegionFeatures
+from xdnn_core.axioms.loaded import CellKey, WitnessMaps, gradient_calls, try_network
 from xdnn_core.axioms.network import ROUNDING, NetworkSettings
 from xdnn_core.axioms.rebuild import AGREEMENT, rebuilt_network
 from xdnn_core.errors import UserError
@@ -75,6 +76,43 @@ def test_an_x_network_holds_everything_from_one_gradient(x_net: nn.Module, image
     exact = [cell for cell in cells if cell.method == "x_gradient"]
     assert all(cell.worst <= 1e-12 for cell in exact)
     assert cell_of(cells, "x_gradient", "homogeneity").trials == len(NetworkSettings.alphas)
+
+
+def test_the_maps_of_the_witnesses_are_those_that_were_compared(
+    x_net: nn.Module, images: Tensor
+) -> None:
+    witnesses: dict[CellKey, WitnessMaps] = {}
+    reported: list[tuple[int, int]] = []
+    cells = try_network(
+        x_net, images[:1], 3, images[1:], FEW, lambda *done: reported.append(done),
+        witnesses=witnesses,
+    )  # fmt: skip
+    assert reported[-1] == (gradient_calls(True, FEW),) * 2, "nothing is computed for them"
+    assert witnesses.keys() == {(cell.method, cell.axiom) for cell in cells}
+    for (_, axiom), witness in witnesses.items():
+        assert [values.shape for values in witness.maps] == [(9, 9)] * len(AXIOMS[axiom].maps)
+    ours = {axiom: witnesses["x_gradient", axiom] for axiom in AXIOMS}
+    scale = max(float(abs(values).max()) for values in ours["completeness"].maps)
+    for axiom, witness in ours.items():
+        if AXIOMS[axiom].asks_equal:
+            assert abs(witness.difference).max() < 1e-6 * scale
+    (plain,) = ours["completeness"].maps
+    assert float(plain.sum()) == pytest.approx(ours["completeness"].output, rel=1e-5)
+    assert ours["homogeneity"].output == pytest.approx(0.5 * ours["completeness"].output)
+    assert not ours["sensitivity_b"].maps[1].any(), "what F ignores gets nothing"
+    assert ours["sensitivity_b"].maps[0].any()
+    change, attributed = ours["sensitivity_a"].maps  # alone, a region is attributed all it changes
+    assert attributed == pytest.approx(change, abs=1e-6 * scale)
+    drawn_anew = witnesses["expected_gradients", "implementation_invariance"]
+    assert abs(drawn_anew.difference).max() > 1e-3 * scale
+
+
+def test_a_value_a_region_becomes_a_map_that_sums_to_it(x_net: nn.Module, images: Tensor) -> None:
+    features = RegionFeatures(x_net, images[:1], 4)  # 9 pixels across: regions of 2 and of 3
+    values = torch.arange(1.0, 17.0, dtype=torch.float64)
+    spread = features.spread(values)[0, 0]
+    sums = torch.zeros_like(values).index_add(0, features.region.flatten(), spread.flatten())
+    assert torch.allclose(sums, values)
 
 
 class Saturated(nn.Module):

@@ -1,4 +1,4 @@
-"""A page in both themes, wide and narrow: nothing sticks out.
+"""A page in both themes, wide and narrow: nothing sticks out, and axe-core finds nothing serious.
 
 Whoever asks for it asks while what the page computed is still kept by the server.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.driving import sideways_overflow
@@ -28,3 +29,15 @@ def looks(page: Page, opened: Callable[[], object]) -> Iterator[tuple[str, int]]
             page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
             yield scheme, width
             assert sideways_overflow(page) <= 0, "nothing sticks out sideways"
+        assert serious_violations(page) == [], scheme
+
+
+def serious_violations(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, with the elements."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]

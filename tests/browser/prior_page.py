@@ -24,6 +24,17 @@ def open_page(page: Page, server: str, **settings: str) -> None:
     expect(page.locator(CHART)).to_be_visible()
 
 
+def leave_for(page: Page, group: str, name: str) -> None:
+    """Choose a page in the navigation, below its group."""
+    page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
+    page.get_by_role("menuitem", name=name).click()
+
+
+def finished_run(page: Page) -> Locator:
+    """The label of the run that comes with the app."""
+    return page.get_by_text("A finished run, stored with the app")
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 

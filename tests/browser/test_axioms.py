@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.driving import query, wait_until_idle
+from tests.browser.driving import query, sideways_overflow, wait_until_idle
 from tests.browser.looks import looks
 
 ANSWER = re.compile(
@@ -73,6 +73,19 @@ def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None
         )
 
 
+def test_on_a_phone_the_table_needs_no_scrolling_sideways(server: str, page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    open_axioms(page, server)
+    table = page.locator(".axioms")
+    assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
+    assert sideways_overflow(page) <= 0
+    last = cell(page, "X-Gradient, Nonnegative homogeneity")
+    expect(last).to_contain_text("Nonnegative homogeneity")  # its column has no heading here
+    last.click()
+    expect(detail(page)).to_contain_text("X-Gradient: Nonnegative homogeneity")
+    page.set_viewport_size({"width": 1400, "height": 1000})
+
+
 def test_a_loaded_network_is_tried_cancelled_and_tried_again(server: str, page: Page) -> None:
     few = "axiom_steps=2&axiom_samples=1&image=rooster"
     page.goto(f"{server}/axioms?tried=One+network%2C+one+photograph&{few}")
@@ -95,3 +108,24 @@ def test_a_loaded_network_is_tried_cancelled_and_tried_again(server: str, page: 
     expect(detail(page)).to_contain_text("Nearest to a violation")
     # What two calls may be off by.
     expect(detail(page)).to_contain_text(re.compile(r"Allowed\s*[1-9][0-9]\s%"))
+    maps = page.locator(".grid figure")
+    expect(maps).to_have_count(2)  # the photograph, and the attribution whose sum is asked about
+    cell(page, "Input×Gradient, 1 call, Nonnegative homogeneity").click()
+    expect(maps).to_have_count(4)
+    for number, title in enumerate(("Photograph", "Of αx", "α times that of x", "Difference")):
+        expect(maps.nth(number)).to_contain_text(title)
+    for name, value in {"x": "60", "y": "40", "width": "80", "height": "90"}.items():
+        page.get_by_role("spinbutton", name=f"Region {name}", exact=True).fill(value)
+        page.keyboard.press("Tab")
+    for number in (1, 2):
+        expect(maps.nth(number)).to_contain_text(
+            re.compile(r"Region [+−][\d.]+.*; not complete, the whole map is [+−][\d.]+")
+        )
+    expect(maps.nth(3)).to_contain_text(re.compile(r"Region [+−][\d.e−-]+ logits"))
+    expect(page).to_have_url(re.compile("region=60%2C40%2C80%2C90"))
+    # The region stays where it is when another cell is chosen; there is nobody to ask without it.
+    cell(page, "Integrated Gradients, 2 calls, Linearity").click()
+    expect(maps.nth(1)).to_contain_text("Of a·F + b·G")
+    expect(maps.nth(3)).to_contain_text("zero everywhere")
+    expect(maps.nth(1)).to_contain_text("Region")
+    expect(page.get_by_role("button", name="Blur it and ask again")).to_have_count(0)

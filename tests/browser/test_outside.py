@@ -19,7 +19,8 @@ from tools.serving import ROOT
 
 # Every page with something that is there only when its components and pictures are.
 PAGES = {
-    "": ".strip button img",
+    "": '[data-testid="stImage"] img',
+    "compare": ".grid figure canvas",
     "contrast": ".contrast canvas",
     "convergence": ".strip button img",
     "axioms": ".axioms button",

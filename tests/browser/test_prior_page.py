@@ -14,7 +14,15 @@ import pandas as pd
 from playwright.sync_api import Page, expect
 
 from tests.browser.looks import looks
-from tests.browser.prior_page import CHART, X_GRADIENT, address, open_page, press, state
+from tests.browser.prior_page import (
+    CHART,
+    X_GRADIENT,
+    address,
+    finished_run,
+    open_page,
+    press,
+    state,
+)
 
 
 def test_kept_runs_are_renamed_exported_deleted_and_brought_back(server: str, page: Page) -> None:
@@ -96,6 +104,9 @@ def test_an_own_csv_file(server: str, page: Page, tmp_path: Path) -> None:
 
 
 def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None:
+    for _ in looks(page, lambda: open_page(page, server)):
+        expect(finished_run(page)).to_be_visible()
+
     def opened() -> None:
         open_page(page, server, methods="No prior", epochs="5", pace="full speed")
         press(page, "Start")
@@ -109,5 +120,5 @@ def test_it_fits_in_both_themes_wide_and_narrow(server: str, page: Page) -> None
                 ".getBoundingClientRect().right + 1"
             )
             assert inside, f"{table} fits its card"
-        ink = {"light": "#1b2330", "dark": "#e8edf4"}[scheme]
+        ink = {"light": "#121926", "dark": "#e8edf4"}[scheme]
         expect(page.locator(f'{CHART} path[stroke="{ink}"]').first).to_be_attached()

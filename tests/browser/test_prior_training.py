@@ -13,6 +13,8 @@ from tests.browser.prior_page import (
     CHART,
     curve,
     epoch,
+    finished_run,
+    leave_for,
     mark,
     open_page,
     press,
@@ -41,7 +43,11 @@ def test_moving_the_strength_while_training_leaves_a_mark_and_changes_the_curve(
     server: str, page: Page
 ) -> None:
     open_page(page, server, **{"lambda": "0.1", "epochs": "60"})
+    # Until then the charts are not empty: a run that comes with the app, of 100 epochs.
+    expect(finished_run(page)).to_be_visible()
+    assert curve(page).count("L") + curve(page).count("C") > 20
     press(page, "Start")
+    expect(finished_run(page)).to_have_count(0)
     expect(state(page)).to_contain_text("Finished")
     untouched = curve(page)
     assert untouched.count("L") + untouched.count("C") > 5
@@ -60,6 +66,7 @@ def test_moving_the_strength_while_training_leaves_a_mark_and_changes_the_curve(
     expect(state(page)).to_contain_text("Ready")
     expect(mark(page, "1000")).to_have_count(1)
     expect(mark(page, "0.1")).to_have_count(0)
+    expect(finished_run(page)).to_have_count(0)
 
 
 def test_commands_act_on_a_chart_that_is_mounted_once(server: str, page: Page) -> None:
@@ -112,10 +119,10 @@ def test_leaving_the_page_and_coming_back_finds_the_run(server: str, page: Page)
     set_strength(page, "End")
     expect(mark(page, "1000")).to_be_visible()
     left = epoch(page)
-    page.get_by_role("link", name="Compare").click()
-    expect(page.get_by_role("button", name="Camera", exact=True)).to_be_visible()
+    leave_for(page, "Look", "Compare")
+    expect(page.get_by_role("button", name="Rooster", exact=True)).to_be_visible()
     page.wait_for_timeout(1500)
-    page.get_by_role("link", name="Prior training").click()
+    leave_for(page, "Train", "Prior training")
     wait_for_epoch(page, left + 1)
     expect(mark(page, "1000")).to_be_visible()
     press(page, "Pause")
@@ -177,9 +184,9 @@ def test_one_place_to_train_is_free_again_after_a_reload_and_when_its_browser_is
     first.reload()
     # The configuration is kept, the run is over.
     expect(state(first)).to_contain_text("Ready: 1 method, 4 replicates, 2000 epochs")
-    expect(mark(first, "1000")).to_be_visible()
     press(first, "Start")
     wait_for_epoch(first, 2)
+    expect(mark(first, "1000")).to_be_visible()
     open_page(second, one_core_server)
     press(second, "Start")
     expect(state(second)).to_contain_text("Waiting for a free core: 1 other training goes first")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -147,6 +148,25 @@ def test_models_lists_every_network(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for name in ("alexnet-caltech101", "xalexnet-imagenet", "alexnet-torchvision"):
         assert name in printed
+
+
+def test_export_writes_a_graph_that_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "new" / "network.onnx"
+    assert main(["export", "alexnet-caltech101-without-biases", "--out", str(file)]) == 0
+    assert "images (B, 3, 224, 224)" in capsys.readouterr().out
+    given = {"images": np.zeros((1, 3, 224, 224), "float32"), "target": np.array([3])}
+    logits, values = onnxruntime.InferenceSession(str(file)).run(None, given)
+    assert logits.shape == (1, 101)
+    assert not logits.any()  # of the mean image: no biases
+    assert values.shape == (1, 3, 224, 224)
+
+
+def test_export_refuses_biases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "alexnet-caltech101", "--out", str(tmp_path / "x.onnx")]) == 2
+    assert "use remove_biases" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pages.compare_parts.panel import comparison_rows
+from pages.common.comparisons import comparison_rows
 from pages.compare_parts.sentences import biases_caption
 from xdnn_core.data.gallery import gallery
 from xdnn_core.errors import UserError

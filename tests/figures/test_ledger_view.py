@@ -123,7 +123,7 @@ def test_the_text_and_the_plain_values_hold_every_entry() -> None:
 def test_the_caption_sums_absolute_values_as_drawn() -> None:
     pixels = torch.tensor([[[[1.0, -2.0]], [[1.0, 2.0]], [[0.0, -3.0]]]])  # channels sum to 2, −3
     said = biases_caption(pixels, np.array([[[0.5, -0.25]]]))
-    assert "this map sums to 0.75, Input×Gradient's to 5." in said
+    assert "the biases' map sums to 0.75, Input×Gradient's to 5." in said
 
 
 def test_a_batch_of_many_speaks_of_its_first() -> None:

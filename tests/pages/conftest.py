@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,15 @@ def press(app: AppTest, label: str) -> None:
     assert not app.exception
 
 
+def canvas(app: AppTest) -> dict[str, Any]:
+    """The header of what a run sent to the map canvas."""
+    # Other components, such as the strip of photographs, are sent JSON.
+    (message,) = (sent.bytes for sent in protos(app, "bidi_component") if sent.bytes)
+    length = int.from_bytes(message[:4], "little")
+    header: dict[str, Any] = json.loads(message[4 : 4 + length])
+    return header
+
+
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     """Run a page as its address asks for it, in a session of its own."""
@@ -72,7 +82,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
 
     def opened(page: str, **address: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(APP))
-        if page != "compare":
+        if page != "start":
             app.switch_page(f"pages/{page}.py")
         app.query_params.update(address)
         return app.run(timeout=300)

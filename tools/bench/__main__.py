@@ -16,6 +16,7 @@ BENCHMARKS = {
         "Integrated Gradients and X-Gradient against Captum",
     ),
     "masking": ("tools.bench.masking", "Table 3's masked images together and one by one"),
+    "onnx": ("tools.bench.onnx", "an ONNX graph with its attribution against the logits alone"),
     "priors": ("tools.bench.priors", "prior training in a stack against one by one"),
     "ray": ("tools.bench.ray", "every contrast, every number of calls, in one pass"),
 }

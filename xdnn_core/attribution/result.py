@@ -53,6 +53,8 @@ class Attribution:
         Integrated Gradients: points of the integral that was taken. None elsewhere.
     begun
         Integrated Gradients with `finer`: where the finer integral goes on. None elsewhere.
+    degrees
+        Closed form: the degrees k of αᵏ that F(αx) − F(0) is a sum of. None elsewhere.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class Attribution:
     tolerance_met: Tensor | None = None
     steps: int | None = None
     begun: PartialIntegral | None = field(default=None, repr=False, compare=False)
+    degrees: tuple[int, ...] | None = None
 
 
 def completeness_gap(values: Tensor, outputs: Tensor, baseline_outputs: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ class Finding:
     violation: float  # relative, 0 if there is none
     tolerance: float  # up to where it counts as none
     witness: str  # the numbers, in a sentence
+    maps: tuple[Tensor, ...] = ()  # the attributions they are of, as `Axiom.maps` names them
+    output: float = float("nan")  # F(x) of the function that the first of them attributes
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,23 @@ def _relative(part: float, size: float) -> float:
 def sensitivity_b(subject: Subject) -> list[Finding]:
     """A feature that F does not depend on gets 0."""
     arguments, ignored, witness = subject.ignoring()
-    values = subject.run(**arguments).values
-    inside, size = float((values * ignored).abs().sum()), float(values.abs().sum())
-    return [Finding(_relative(inside, size), subject.rounding, witness(values, inside, size))]
+    run = subject.run(**arguments)
+    values, part = run.values, run.values * ignored
+    inside, size = float(part.abs().sum()), float(values.abs().sum())
+    sentence = witness(values, inside, size)
+    return [
+        Finding(_relative(inside, size), subject.rounding, sentence, (values, part), run.output)
+    ]
 
 
 def implementation_invariance(subject: Subject) -> list[Finding]:
     """Two networks that compute the same function get the same attribution."""
     arguments, witness = subject.rebuilt()
-    one, two = subject.plain().values, subject.run(**arguments).values
+    plain = subject.plain()
+    one, two = plain.values, subject.run(**arguments).values
     violation = relative_distance(two, one)
-    return [Finding(violation, subject.rounding, witness(violation, one, two))]
+    sentence = witness(violation, one, two)
+    return [Finding(violation, subject.rounding, sentence, (one, two), plain.output)]
 
 
 def completeness(subject: Subject) -> list[Finding]:
@@ -127,25 +135,30 @@ def completeness(subject: Subject) -> list[Finding]:
     total, everything = float(plain.values.sum()), float(plain.values.abs().sum())
     violation = _relative(abs(total - change), max(everything, abs(change)))
     tolerance = max(subject.rounding, plain.error)
-    return [Finding(violation, tolerance, witness(total, change, everything))]
+    sentence = witness(total, change, everything)
+    return [Finding(violation, tolerance, sentence, (plain.values,), plain.output)]
 
 
 def linearity(subject: Subject) -> list[Finding]:
     """The attribution of a·F + b·G is a times that of F plus b times that of G."""
     both, (a, b), other, witness = subject.weighted_sum()
-    whole = subject.run(**both).values
-    parts = a * subject.plain().values + b * subject.run(**other).values
+    run = subject.run(**both)
+    whole, parts = run.values, a * subject.plain().values + b * subject.run(**other).values
     violation = relative_distance(whole, parts)
-    return [Finding(violation, subject.rounding, witness(violation, whole, parts))]
+    sentence = witness(violation, whole, parts)
+    return [Finding(violation, subject.rounding, sentence, (whole, parts), run.output)]
 
 
 def symmetry(subject: Subject) -> list[Finding]:
     """Features that F cannot tell apart, equal in x and alike in x', get the same."""
     arguments, first, second, size, witness = subject.symmetric()
-    values = subject.run(**arguments).values
+    run = subject.run(**arguments)
+    values, swapped = run.values, run.values.clone()
     one, two = values[first], values[second]
+    swapped[first], swapped[second] = two, one
     violation = _relative(float((one - two).abs().sum()), size(values, one, two))
-    return [Finding(violation, subject.rounding, witness(violation, one, two))]
+    sentence = witness(violation, one, two)
+    return [Finding(violation, subject.rounding, sentence, (values, swapped), run.output)]
 
 
 def homogeneity(subject: Subject) -> list[Finding]:
@@ -154,9 +167,11 @@ def homogeneity(subject: Subject) -> list[Finding]:
     for alpha, witness in subject.scalings():
         scaled = subject.run(inputs=alpha * subject.inputs, references=alpha * subject.references)
         plain = subject.plain()
-        violation = relative_distance(scaled.values, alpha * plain.values)
+        maps = scaled.values, alpha * plain.values
+        violation = relative_distance(*maps)
         tolerance = max(subject.rounding, scaled.error + plain.error)
-        findings.append(Finding(violation, tolerance, witness(violation, scaled, plain)))
+        sentence = witness(violation, scaled, plain)
+        findings.append(Finding(violation, tolerance, sentence, maps, scaled.output))
     return findings
 
 
@@ -168,6 +183,8 @@ class Axiom:
     title: str  # on screen
     statement: str  # what it asks, in one sentence
     experiment: Callable[[Any], list[Finding]]  # tries it on a `Subject`
+    maps: tuple[str, ...]  # what the maps of its findings are of
+    asks_equal: bool = False  # whether it asks the two to be equal
 
 
 AXIOMS: Final = {
@@ -175,27 +192,37 @@ AXIOMS: Final = {
     for axiom in (
         Axiom("sensitivity_a", "Sensitivity (a)",
               "If x and the baseline differ in one feature and F differs, that feature's "
-              "attribution is not 0.", lambda subject: subject.sensitivity_a()),
+              "attribution is not 0.", lambda subject: subject.sensitivity_a(),
+              ("Change of F, each region alone", "Attribution of that region")),
         Axiom("sensitivity_b", "Sensitivity (b)",
-              "The attribution of a feature that F does not depend on is 0.", sensitivity_b),
+              "The attribution of a feature that F does not depend on is 0.", sensitivity_b,
+              ("Attribution", "Its part in what F ignores")),
         Axiom("implementation_invariance", "Implementation invariance",
               "Networks that compute the same function get the same attribution.",
-              implementation_invariance),
+              implementation_invariance, ("Of F", "Of F built differently"), True),
         Axiom("completeness", "Completeness",
-              "Attributions sum to F(x) − F(x').", completeness),
+              "Attributions sum to F(x) − F(x').", completeness, ("Attribution",)),
         Axiom("linearity", "Linearity",
-              "The attribution of a·F + b·G is a times F's plus b times G's.", linearity),
+              "The attribution of a·F + b·G is a times F's plus b times G's.", linearity,
+              ("Of a·F + b·G", "a · F's + b · G's"), True),
         Axiom("symmetry_preserving", "Symmetry",
-              "Features that F cannot tell apart, with equal values, get the same.", symmetry),
+              "Features that F cannot tell apart, with equal values, get the same.", symmetry,
+              ("Of the symmetric F", "The two regions swapped"), True),
         Axiom("homogeneity", "Nonnegative homogeneity",
-              "The attribution of αx is α times that of x, for α ≥ 0.", homogeneity),
+              "The attribution of αx is α times that of x, for α ≥ 0.", homogeneity,
+              ("Of αx", "α times that of x"), True),
     )
 }  # fmt: skip
 
 
+def worst_of(findings: Sequence[Finding]) -> Finding:
+    """The finding furthest beyond what is allowed it."""
+    return max(findings, key=lambda one: (one.violation - one.tolerance, one.violation))
+
+
 def make_cell(method: str, axiom: str, findings: Sequence[Finding]) -> Cell:
-    """Reduce the findings of all trials; the one furthest beyond what is allowed it is kept."""
-    worst = max(findings, key=lambda one: (one.violation - one.tolerance, one.violation))
+    """Reduce the findings of all trials to the worst of them."""
+    worst = worst_of(findings)
     violated = sum(finding.violation > finding.tolerance for finding in findings)
     return Cell(
         method, axiom, violated == 0, len(findings), violated, worst.violation, worst.witness,

@@ -207,3 +207,8 @@ class RegionFeatures(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, G) to the network's outputs."""
         return self.network(features[:, None, self.region] * self.image)  # (B, 1, H, W)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """A value a region, (G,), as a map that sums to it in every region, (1, 1, H, W)."""
+        pixels = self.region.flatten().bincount(minlength=len(values))
+        return (values / pixels)[self.region][None, None]

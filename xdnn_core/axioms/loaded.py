@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.path import Progress
 from xdnn_core.attribution.target import check_target
-from xdnn_core.axioms.axioms import AXIOMS, Cell, make_cell
+from xdnn_core.axioms.axioms import AXIOMS, Cell, make_cell, worst_of
 from xdnn_core.axioms.network import NETWORK_METHODS, LoadedNetwork, NetworkMethod, NetworkSettings
 from xdnn_core.errors import UserError
 from xdnn_core.homogeneity.checks import check_inputs
@@ -22,6 +24,7 @@ from xdnn_core.homogeneity.inspection import NotHomogeneousError
 # a white background say, tie; which of them has the gradient then hangs on rounding.
 OFF_KINKS = 1e-3
 
+CellKey = tuple[str, str]  # method and axiom
 
 # How many inputs an axiom attributes, beside the image as it is, by the names of `AXIOMS`.
 _INPUTS: Final[dict[str, Callable[[NetworkMethod, NetworkSettings], int]]] = {
@@ -35,6 +38,19 @@ _INPUTS: Final[dict[str, Callable[[NetworkMethod, NetworkSettings], int]]] = {
 }
 
 
+@dataclass(frozen=True)
+class WitnessMaps:
+    """The attributions that a cell's witness speaks of."""
+
+    maps: tuple[np.ndarray, ...]  # channels summed, (H, W), float32, in the order of `Axiom.maps`
+    output: float  # F(x) of the function that the first of them attributes
+
+    @property
+    def difference(self) -> np.ndarray:
+        """The first less the second."""
+        return self.maps[0] - self.maps[1]
+
+
 def try_network(
     network: nn.Module,
     inputs: Tensor,
@@ -42,7 +58,8 @@ def try_network(
     references: Tensor,
     settings: NetworkSettings | None = None,
     progress: Progress | None = None,
-    known: MutableMapping[tuple[str, str], Cell] | None = None,
+    known: MutableMapping[CellKey, Cell] | None = None,
+    witnesses: MutableMapping[CellKey, WitnessMaps] | None = None,
 ) -> tuple[Cell, ...]:
     """Try the axioms on a network, in float64.
 
@@ -50,8 +67,9 @@ def try_network(
     It is left as it is. `inputs`: a normalised image, (1, C, H, W). `references`: images for
     Expected Gradients, (R, C, H, W). `progress`: called with (gradient calls done, in all); may
     raise to cancel. `known`: cells that are there already; every new one is added, so that a run
-    that was cancelled goes on where it was. Returns cells method by method, axiom by axiom;
-    X-Gradient only where F(αx) = αF(x).
+    that was cancelled goes on where it was. `witnesses`: the maps of every new cell are added, but
+    where an axiom asked nothing. Returns cells method by method, axiom by axiom; X-Gradient only
+    where F(αx) = αF(x).
 
     Source: Sundararajan et al. 2017, Sections 2 and 3; Hesse et al. 2021, Table 1.
     """
@@ -78,7 +96,14 @@ def try_network(
     meter.total = _calls(missing, chosen)
     for method, axiom in missing:
         subject.begin(method, requested.index((method, axiom)))
-        cells[method.name, axiom] = make_cell(method.name, axiom, AXIOMS[axiom].experiment(subject))
+        findings = AXIOMS[axiom].experiment(subject)
+        worst = worst_of(findings)
+        if witnesses is not None and worst.maps:
+            witnesses[method.name, axiom] = WitnessMaps(
+                tuple(values.sum(dim=1)[0].float().cpu().numpy() for values in worst.maps),
+                worst.output,
+            )
+        cells[method.name, axiom] = make_cell(method.name, axiom, findings)
     return tuple(cells[method.name, axiom] for method, axiom in requested)
 
 

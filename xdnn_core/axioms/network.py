@@ -209,6 +209,8 @@ class LoadedNetwork:
         asked = changes.abs() > _NO_CHANGE * changes.abs().max()
         if not bool(asked.any()):
             return [Finding(0.0, 0.0, "no region changes F, so nothing is asked")]
+        maps = features.spread(changes), features.spread(values)
+        output = float(select_target(self.outputs, self.target))
         ratio = (values / changes).abs().where(asked, torch.inf)
         return [
             Finding(
@@ -216,6 +218,8 @@ class LoadedNetwork:
                 0.0,
                 f"region {g + 1} of {count}, alone on the mean image, changes F by "
                 f"{float(changes[g]):.3g}; its attribution is {float(values[g]):.3g}",
+                maps,
+                output,
             )
             for g in ratio.argsort()[: int(asked.sum())].tolist()
         ]

@@ -13,8 +13,13 @@ from xdnn_core.errors import UserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "app": ("xdnn_core.cli.app", "open the app in the browser"),
     "attribute": ("xdnn_core.cli.attribute", "attribute a photograph: PNG, NPZ, JSON"),
+    "convergence": (
+        "xdnn_core.experiments.convergence_stored",
+        "the picture that Convergence opens with",
+    ),
     "cost": ("xdnn_core.experiments.cost", "what a training step with an attribution prior costs"),
     "evaluate": ("xdnn_core.cli.evaluate", "top-1 and top-5 accuracy over an image set"),
+    "export": ("xdnn_core.cli.export", "write a network and its attribution as one ONNX graph"),
     "figure1": ("xdnn_core.experiments.figure1", "the paper's Figure 1: methods, λ, references"),
     "figure2": ("xdnn_core.experiments.figure2", "the paper's Figure 2: accuracy against contrast"),
     "figure3": ("xdnn_core.experiments.figure3", "the paper's Figure 3: error against calls"),

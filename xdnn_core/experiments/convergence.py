@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from itertools import pairwise
+from functools import lru_cache
+from itertools import pairwise, product
 from typing import Final
 
 import torch
@@ -62,9 +63,7 @@ def measure_convergence(
     _check(inputs, rules, counts, reference)
     began = time.perf_counter()
     x = inputs.detach()
-    plans = [(rule, n, quadrature(rule, doubled_steps(rule, n))) for rule in rules for n in counts]
-    reference_rule, reference_steps = REFERENCES[reference]
-    alone = [plan for _, _, plan in plans] + [quadrature(reference_rule, reference_steps)]
+    alone = _rules_alone(rules, counts, reference)
     points, weights = combine(alone)
     total = len(points) + (sum(counts) if captum else 0)
     values, slopes = _all_at_once(
@@ -75,7 +74,7 @@ def measure_convergence(
     rise = float(fast.outputs - target_outputs(network, torch.zeros_like(x), target))
     measured = {
         (rule, n): (doubled_steps(rule, n), values[row : row + 1])
-        for row, (rule, n, _) in enumerate(plans)
+        for row, (rule, n) in enumerate(product(rules, counts))
     }
     curves = tuple(
         _curve(rule, {n: measured[rule, n] for n in counts}, exact, rise) for rule in rules
@@ -86,7 +85,7 @@ def measure_convergence(
         captum=None,
         fast_error=float(relative_l1(fast.values, exact)[0]),
         reference=reference,
-        reference_calls=reference_steps,
+        reference_calls=REFERENCES[reference][1],
         points=points[inner],
         point_weights=cell_weights(points[inner]),
         path_gradient=slopes[inner],
@@ -102,6 +101,20 @@ def measure_convergence(
         return whole
     rest = part_of(progress, len(points), total)
     return with_captum(whole, network, x, target, counts, rest)
+
+
+@lru_cache
+def calls_planned(counts: tuple[int, ...] = COUNTS, reference: Reference = "paper") -> int:
+    """Gradient evaluations that `measure_convergence` takes, but for Captum's curve."""
+    return len(combine(_rules_alone(DEFAULT_RULES, counts, reference))[0]) + 1
+
+
+def _rules_alone(
+    rules: tuple[str, ...], counts: tuple[int, ...], reference: Reference
+) -> list[tuple[Tensor, Tensor]]:
+    """Points and weights of every rule at every count, then of the reference."""
+    alone = [quadrature(rule, doubled_steps(rule, n)) for rule, n in product(rules, counts)]
+    return [*alone, quadrature(*REFERENCES[reference])]
 
 
 @full_float32()

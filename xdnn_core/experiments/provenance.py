@@ -79,21 +79,27 @@ def add_out_argument(parser: argparse.ArgumentParser, name: str) -> None:
     )  # fmt: skip
 
 
-def report(path: Path, rows: pd.DataFrame, summary: Any, command: str, text: str) -> int:
+def report(
+    path: Path, rows: pd.DataFrame, summary: Any, command: str, text: str, **packing: Any
+) -> int:
     """Store a result and print it, which ends a command; returns the exit status."""
-    save_result(path, rows, summary, command)
+    save_result(path, rows, summary, command, **packing)
     print(f"{text}\n\nWritten to {path}")
     return 0
 
 
-def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str) -> None:
-    """Write rows with their summary, and the summary as JSON beside; both atomically."""
+def save_result(path: Path, rows: pd.DataFrame, summary: Any, command: str, **packing: Any) -> None:
+    """Write rows with their summary, and the summary as JSON beside; both atomically.
+
+    `packing`: how the rows are written, as `pyarrow.parquet.write_table` takes it.
+    """
     text = json.dumps(asdict(summary), ensure_ascii=False, indent=1)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     ours = {_SUMMARY: text.encode(), _COMMAND: command.encode()}
     metadata = {**(table.schema.metadata or {}), **ours}
     with atomic_write(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+        table = table.replace_schema_metadata(metadata)
+        pq.write_table(table, temporary, compression="zstd", **packing)
     with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from xdnn_core.axioms.axioms import AXIOMS, Cell, grid_text
-from xdnn_core.axioms.loaded import try_network
+from xdnn_core.axioms.loaded import CellKey, WitnessMaps, try_network
 from xdnn_core.axioms.network import NetworkSettings, method_title
 from xdnn_core.data.gallery import gallery
 from xdnn_core.data.uploads import read_photo_file
@@ -64,17 +64,21 @@ def run_network_table1(
     target: int,
     settings: NetworkSettings,
     progress: Progress | None = None,
-    known: MutableMapping[tuple[str, str], Cell] | None = None,
+    known: MutableMapping[CellKey, Cell] | None = None,
+    witnesses: MutableMapping[CellKey, WitnessMaps] | None = None,
 ) -> NetworkTable1:
     """Try the axioms on a network and a photograph.
 
-    `progress`: called with (gradient calls done, in all); may raise to cancel.
+    `progress`: called with (gradient calls done, in all); may raise to cancel. `known`,
+    `witnesses`: as in `try_network`.
     """
     began = time.perf_counter()
     others = [item for item in gallery() if item.key != photo][:REFERENCES]
     references = torch.stack([model.preprocess(item.open()) for item in others])
     inputs = model.preprocess(image)[None]  # (1, 3, H, W)
-    cells = try_network(model.network, inputs, target, references, settings, progress, known)
+    cells = try_network(
+        model.network, inputs, target, references, settings, progress, known, witnesses
+    )
     words = ["python", "-m", "xdnn_core", "table1", "--network", model.name, "--image", photo]
     words += ["--target", model.classes[target], "--steps", str(settings.steps)]
     words += ["--samples", str(settings.samples), "--seed", str(settings.seed)]

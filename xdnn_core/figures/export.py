@@ -24,7 +24,7 @@ _GAP = 18
 _TITLE = 26
 _CAPTION = 100
 _INK: dict[str, tuple[str, str, str]] = {  # background, text, muted text
-    "light": ("#ffffff", "#1b2330", "#5b6675"),
+    "light": ("#ffffff", "#121926", "#5b6675"),
     "dark": ("#10141c", "#eef2f7", "#9aa7b8"),
 }
 

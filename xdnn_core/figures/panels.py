@@ -12,6 +12,8 @@ from xdnn_core.attribution.ledger import Ledger
 from xdnn_core.attribution.result import Attribution
 from xdnn_core.experiments.comparison import IntegrationSettings
 from xdnn_core.figures.rendering import (
+    BLUR_SIGMA,
+    SCALE_PERCENTILE,
     Scale,
     Theme,
     channel_sum,
@@ -46,7 +48,8 @@ class DisplaySettings:
     on_image: bool = False  # true lays them over the grey photograph, False draws the heatmap alone
     shared: bool = True  # one scale for all panels; False gives each its own, not comparable
     relative: bool = True  # per cent of the target logit a pixel; False: logits a pixel
-    blur: bool = True  # blur lightly (see `rendering.BLUR_SIGMA`)
+    blur: float = BLUR_SIGMA  # σ, pixels; 0 does not blur
+    percentile: float = SCALE_PERCENTILE  # of |values| at the ends of the scale
     theme: Theme = "light"  # palette
 
     @property
@@ -93,7 +96,7 @@ def single_panels(
     maps = [map_panel(model, attribution.method, attribution.values, facts, logit, display)]
     if ledger is not None and not model.is_xdnn:
         maps.append(biases_panel(model, ledger, display))
-    scale = shared_scale([one.picture for one in maps])
+    scale = shared_scale([one.picture for one in maps], display.percentile)
     return [draw_map(one, scale, image, display) for one in maps]
 
 
@@ -168,7 +171,7 @@ def map_panel(
         network=network_name(model),
         title=METHOD_TITLES.get(method, method.capitalize()),
         facts=facts,
-        picture=light_blur(pixels) if display.blur else pixels,
+        picture=light_blur(pixels, display.blur),
         values=values[0].cpu().numpy(),
         unit=display.unit,
     )
@@ -179,7 +182,8 @@ def draw_map(panel: Panel, scale: Scale, image: np.ndarray, display: DisplaySett
     pixels = panel.picture
     near_zero = is_near_zero(pixels, scale.limit)
     # A map of rounding errors must not be stretched to look like something.
-    limit = scale.limit if display.shared or near_zero else shared_scale([pixels]).limit
+    own = not (display.shared or near_zero)
+    limit = shared_scale([pixels], display.percentile).limit if own else scale.limit
     if display.on_image:
         picture = overlay(pixels, limit, image, display.theme)
     else:

@@ -41,19 +41,19 @@ def channel_sum(values: Tensor) -> np.ndarray:
     return values.detach().to(torch.float64).sum(dim=0).cpu().numpy()
 
 
-def light_blur(pixels: np.ndarray) -> np.ndarray:
+def light_blur(pixels: np.ndarray, sigma: float = BLUR_SIGMA) -> np.ndarray:
     """Blur a map (H, W) lightly: the eye then compares regions, not single pixels."""
-    return gaussian_filter(pixels, BLUR_SIGMA, mode="nearest")
+    return gaussian_filter(pixels, sigma, mode="nearest") if sigma else pixels
 
 
-def shared_scale(maps: Sequence[np.ndarray]) -> Scale:
+def shared_scale(maps: Sequence[np.ndarray], percentile: float = SCALE_PERCENTILE) -> Scale:
     """Return the scale for maps that are to be compared.
 
     `maps`: signed maps (H, W) in one unit.
     """
     pooled = np.abs(np.concatenate([m.ravel() for m in maps]))
     # Of a map that is 0 nearly everywhere the percentile is 0 too; then the largest value serves.
-    limit = float(np.percentile(pooled, SCALE_PERCENTILE)) or float(pooled.max())
+    limit = float(np.percentile(pooled, percentile)) or float(pooled.max())
     return Scale(limit, float((pooled > limit).mean()))
 
 
@@ -95,6 +95,11 @@ def overlay(
 def palette_colours(theme: Theme) -> tuple[str, ...]:
     """The palette's anchors from −v to +v as CSS colours, for a colour bar."""
     return _ANCHORS[theme]
+
+
+def palette_rgb(theme: Theme) -> list[tuple[int, int, int]]:
+    """The same as red, green and blue, 0 to 255."""
+    return [_rgb(colour) for colour in _ANCHORS[theme]]
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

@@ -67,6 +67,12 @@ MASKING_METRICS: Final = {
     )
 }
 
+# The confidence of one image's class as its most important pixels are kept, or removed.
+CONFIDENCE_CURVES: Final = {
+    "keep": MaskingMetric("keep", "Keep", "positive", True, "confidence", True),
+    "remove": MaskingMetric("remove", "Remove", "positive", False, "confidence", False),
+}
+
 
 def mask_blur(inputs: Tensor) -> Tensor:
     """Return images under the paper's blur, 51×51 pixels, the same shape (B, C, H, W).

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
-from tests.pages.conftest import OpenPage, everything, press
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import OpenPage, everything, press, protos
+from xdnn_core.axioms.axioms import AXIOMS
 
 TRY = "Try the axioms"
+
+
+def canvases(app: AppTest) -> list[dict[str, Any]]:
+    """The headers of what a run sent to map canvases; the table is a component too."""
+    messages = [element.bytes for element in protos(app, "bidi_component") if element.bytes]
+    return [json.loads(m[4 : 4 + int.from_bytes(m[:4], "little")]) for m in messages]
 
 
 def test_the_textbooks_counter_example_comes_first(open_page: OpenPage) -> None:
@@ -46,6 +57,7 @@ def test_one_network_and_one_photograph(open_page: OpenPage) -> None:
     view = {"tried": "One network, one photograph", "axiom_steps": "2", "axiom_samples": "1"}
     drawn = open_page("axioms", image="rooster", **view)
     assert "Not tried yet on **AlexNet**" in everything(drawn)
+    assert not canvases(drawn)
     press(drawn, TRY)
     sent = everything(drawn)
     assert "1 call: refuted are **Completeness** and **Nonnegative homogeneity**" in sent
@@ -58,3 +70,28 @@ def test_one_network_and_one_photograph(open_page: OpenPage) -> None:
     sent = everything(linked)
     assert "Nearest to a violation" in sent
     assert re.search(r"Allowed</span><span>[1-9][0-9]", sent), "what two calls may be off by"
+
+
+def test_the_chosen_cells_maps_are_on_the_canvas(open_page: OpenPage) -> None:
+    view = {"tried": "One network, one photograph", "axiom_steps": "2", "axiom_samples": "1"}
+    drawn = open_page("axioms", image="ferry", region="8,8,16,16", **view)
+    press(drawn, TRY)
+    for name, axiom in AXIOMS.items():
+        linked = open_page("axioms", cell=f"input_x_gradient.{name}", image="ferry", **view)
+        (header,) = canvases(linked)
+        photo, *panels = header["panels"]
+        assert photo["photo"]
+        titles = [*axiom.maps, *["Difference"] * axiom.asks_equal]
+        assert [panel["title"] for panel in panels] == titles
+        assert panels[-1]["minus"] == (
+            [panel["key"] for panel in panels[:2]] if axiom.asks_equal else None
+        )
+        assert not any(panel["complete"] for panel in panels), "refuted on this network"
+        assert header["view"]["unit"] == "raw"
+    (header,) = canvases(drawn)
+    assert header["view"]["rectangle"] == [8, 8, 16, 16]
+    linked = open_page("axioms", cell="integrated_gradients.linearity", image="ferry", **view)
+    (header,) = canvases(linked)
+    assert header["classes"] == ["a·F + b·G"]
+    assert "zero everywhere" in header["panels"][-1]["alt"]
+    assert header["panels"][1]["complete"], "its completeness is not refuted"

@@ -7,11 +7,12 @@ say by reading them.
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 import pytest
 
 from pages.common import address
-from tests.pages.conftest import APP, OpenPage
+from tests.pages.conftest import APP, OpenPage, canvas
 from xdnn_core.priors.live_state import LiveConfig
 
 VIEWS = [
@@ -51,7 +52,7 @@ NASTY = [
     ["", "", "nan"],
 ]
 # What every page reads, whatever is added to it.
-FEWEST = {"compare": 8, "contrast": 5, "convergence": 5, "axioms": 5, "prior_training": 2,
+FEWEST = {"compare": 20, "contrast": 5, "convergence": 5, "axioms": 5, "prior_training": 2,
           "results": 1}  # fmt: skip
 
 
@@ -90,6 +91,75 @@ def test_a_page_is_drawn_with_an_empty_address(
     open_page(page, **chosen)
     drawn = open_page(page, **dict.fromkeys(read_by_pages, "") | chosen)
     assert not drawn.exception
+
+
+# Of the canvas: what is nearly a value of a parameter, and is none. The picture has 64 pixels.
+NEARLY = {
+    "picture": ["Overlay", "heat map", "map", "positive "],
+    "values": ["relative", "logits", "Raw", "per cent"],
+    "scale": ["own", "per map", "Shared"],
+    "colours": ["per panel", "OWN"],
+    "blur": ["8.01", "-0.25", "1_0", "True", "2,5"],
+    "clip": ["89.9", "100.1", "99 %", "-99"],
+    "opacity": ["101", "-1", "1e3", "50%"],
+    "mix": ["100.5", "-0.1", "A-B"],
+    "top": ["0", "0.99", "101", "-5"],
+    "pixels": ["KEEP", "true", "all"],
+    "order": ["small.difference", "small.biases", "photo", "small"],
+    "region": ["0,0,65,1", "60,0,5,5", "-1,0,5,5", "0,0,0,5", "1,2,3", "1,2,3,4,5", ",,,",
+               "0,0,1.5,2", "0, 0, 5, 5", "1e1,0,5,5", "0,0,5,٥", f"0,0,{'9' * 5_000},1"],
+    "against": ["e", "A", "a − b"],
+}  # fmt: skip
+
+
+def test_what_is_nearly_a_value_of_the_canvas_is_none(open_page: OpenPage) -> None:
+    plain = open_page("compare", steps="8")
+    for values in zip_longest(*NEARLY.values()):
+        bad = {key: one for key, one in zip(NEARLY, values, strict=True) if one is not None}
+        drawn = open_page("compare", steps="8", **bad)
+        assert not drawn.exception, bad
+        assert drawn.query_params == plain.query_params
+        assert canvas(drawn)["view"] == canvas(plain)["view"]
+        assert canvas(drawn)["classes"] == canvas(plain)["classes"]
+
+
+# Each at an end of what it may be, and what the canvas is told.
+AT_THE_ENDS = {
+    "picture": ("negative", "mode", "negative"),
+    "values": ("raw", "unit", "raw"),
+    "scale": ("per panel", "scale", "own"),
+    "blur": ("8", "blur", 8),
+    "clip": ("90", "clip", 90),
+    "opacity": ("0", "opacity", 0),
+    "mix": ("100", "mix", 100),
+    "top": ("1", "top", 1),
+    "pixels": ("remove", "keep", False),
+    "order": ("xsmall.x_gradient", "order", "xsmall.x_gradient"),
+    "region": ("0,0,64,64", "rectangle", [0, 0, 64, 64]),
+}
+
+
+def test_what_the_canvas_may_be_stays(open_page: OpenPage) -> None:
+    wanted = {key: text for key, (text, *_) in AT_THE_ENDS.items()}
+    wanted |= {"image": "rooster", "class": "a", "against": "b", "steps": "8"}
+    drawn = open_page("compare", **wanted)
+    assert not drawn.exception
+    assert drawn.query_params == wanted
+    header = canvas(drawn)
+    assert header["classes"] == ["a", "b"]
+    for _, field, value in AT_THE_ENDS.values():
+        assert header["view"][field] == value, field
+
+
+def test_compares_address_before_the_start_page_leads_to_it(
+    open_page: OpenPage, read_by_pages: set[str]
+) -> None:
+    plain = open_page("compare")
+    for value in (one for one in NASTY if isinstance(one, str)):  # of several the last is passed on
+        drawn = open_page("start", **dict.fromkeys(read_by_pages, value))
+        assert not drawn.exception, f"{value!r:.40}"
+        assert drawn.query_params == plain.query_params, f"{value!r:.40}"
+        assert canvas(drawn)["view"] == canvas(plain)["view"]
 
 
 def test_what_may_be_stays(open_page: OpenPage) -> None:

@@ -67,7 +67,7 @@ def test_gallery_file_that_fails_after_it_was_listed(own_photo, spoil, monkeypat
     app.query_params["image"] = "own/my_house.png"
     app.run()
     assert "my_house.png cannot be shown: " in said(app)
-    assert app.markdown[0].value == "chosen: Camera"
+    assert app.markdown[0].value == "chosen: Rooster"
 
 
 def test_photograph_that_is_no_longer_listed(own_photo, monkeypatch) -> None:
@@ -75,7 +75,7 @@ def test_photograph_that_is_no_longer_listed(own_photo, monkeypatch) -> None:
     monkeypatch.setattr("pages.common.photo.gallery_strip", lambda *_: "own/gone.png")
     app = AppTest.from_function(photo_page, default_timeout=PATIENCE).run()
     assert "gone.png cannot be shown: It is no longer in the gallery; choose another." in said(app)
-    assert app.markdown[0].value == "chosen: Camera"
+    assert app.markdown[0].value == "chosen: Rooster"
 
 
 def test_a_new_photograph_clears_the_last_warning() -> None:

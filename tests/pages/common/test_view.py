@@ -13,7 +13,7 @@ from tests.pages.conftest import OpenPage
 from xdnn_core.data.preprocessing import Preprocessing
 
 PAGES = [
-    ("compare", {}, "picture", "overlay"),
+    ("compare", {}, "until", "estimated error"),
     ("convergence", {}, "rules", ["left"]),
     ("axioms", {"tried": "One network, one photograph"}, "biases", "without biases"),
 ]
@@ -52,7 +52,7 @@ def test_a_radio_button_neither_preprocesses_nor_predicts_again(
 
 @pytest.mark.parametrize(
     ("page", "address"),
-    [*((page, address) for page, address, *_ in PAGES), ("contrast", {})],
+    [*((page, address) for page, address, *_ in PAGES), ("contrast", {}), ("start", {})],
 )
 @pytest.mark.parametrize("part", ["preprocessing", "classes"])
 def test_networks_that_do_not_agree_are_no_pair(

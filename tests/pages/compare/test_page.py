@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.compare_parts import work
+from pages.common import comparisons
+from pages.common.photo import gallery_photo
 from pages.compare_parts.sentences import ledger_sentence
 from tests.experiments.small_pair import make_pair
-from tests.pages.conftest import OpenPage, everything, press, protos
+from tests.pages.conftest import OpenPage, canvas, everything, press, protos
 from xdnn_core.attribution.ledger import bias_attribution
 from xdnn_core.data.gallery import gallery
 from xdnn_core.text import signed
@@ -25,74 +27,82 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The steps of every integral that is computed, with nothing in the cache yet."""
     st.cache_resource.clear()
     computed: list[int] = []
-    compare = work.compare
+    compare = comparisons.compare
 
     def counted(*arguments: object, **options: object) -> object:
         computed.append(arguments[3].steps)
         return compare(*arguments, **options)
 
-    monkeypatch.setattr(work, "compare", counted)
+    monkeypatch.setattr(comparisons, "compare", counted)
     return computed
 
 
-def pictures(app: AppTest) -> list[str]:
-    """Names of the photograph and the maps, each made of its content."""
-    return [image.url for element in protos(app, "image") for image in element.imgs]
-
-
-def set_display(app: AppTest, key: str, value: str) -> list[str]:
-    app.button_group(key=key).set_value(value).run(timeout=300)
-    assert not app.exception
-    return pictures(app)
+def panels(app: AppTest) -> dict[str, dict[str, Any]]:
+    return {panel["key"]: panel for panel in canvas(app)["panels"]}
 
 
 def test_the_coarse_picture_comes_first(open_page: OpenPage, gradients: list[int]) -> None:
     drawn = open_page("compare")
     assert gradients == [16, 16, 128, 128]
-    assert len(pictures(drawn)) == 1 + PANELS
+    assert len(panels(drawn)) == 1 + PANELS
     assert "1 gradient call instead of 128" in everything(drawn)
 
 
 def test_a_link_restores_the_view(open_page: OpenPage) -> None:
-    first = open_page("compare", image="flamingo")
-    heatmaps = pictures(first)
-    overlays = set_display(first, "picture", "overlay")
-    linked = open_page("compare", image="flamingo", picture="overlay")
-    assert linked.button_group(key="picture").value == "overlay"
-    assert pictures(linked) == overlays != heatmaps, "the same view is the same picture"
+    """Links of before the canvas, and of its own."""
+    old = {"picture": "overlay", "values": "raw", "scale": "per panel", "blur": "false"}
+    view = canvas(open_page("compare", image="flamingo", **old))["view"]
+    assert (view["mode"], view["unit"], view["scale"], view["blur"]) == ("overlay", "raw", "own", 0)
+    new = {"blur": "2.5", "region": "10,20,30,40", "top": "25", "pixels": "remove"}
+    view = canvas(open_page("compare", image="flamingo", **new))["view"]
+    assert (view["blur"], view["rectangle"], view["top"]) == (2.5, [10, 20, 30, 40], 25)
+    assert view["keep"] is False
 
 
-def test_display_changes_the_pictures_without_new_gradients(
-    open_page: OpenPage, gradients: list[int]
-) -> None:
-    drawn = open_page("compare", image="rooster")
-    seen, count = [pictures(drawn)], len(gradients)
-    assert everything(drawn).count("zero everywhere") == 1
-    for key, value in (("picture", "overlay"), ("values", "raw"), ("scale", "per panel")):
-        seen.append(set_display(drawn, key, value))
-        assert seen[-1] not in seen[:-1]
-    assert "not comparable" in everything(drawn)
-    assert len(gradients) == count
+def test_a_region_belongs_to_its_photograph(open_page: OpenPage) -> None:
+    """A link's region is there at first, and gone with the photograph that it was drawn on."""
+    drawn = open_page("compare", image="flamingo", steps="8", region="10,20,30,40", top="25")
+    assert canvas(drawn)["view"]["rectangle"] == [10, 20, 30, 40]
+    drawn.session_state["photo"] = gallery_photo("camera")
+    drawn.run(timeout=300)
+    view = canvas(drawn)["view"]
+    assert (view["rectangle"], view["top"]) == (None, 25)
+    assert "region" not in drawn.query_params
+
+
+def test_a_second_class_brings_its_maps(open_page: OpenPage, gradients: list[int]) -> None:
+    drawn = open_page("compare", steps="8", **{"class": "a", "against": "b"})
+    assert canvas(drawn)["classes"] == ["a", "b"]
+    single = panels(drawn)["small.input_x_gradient"]
+    assert len(single["maps"]) == len(single["logits"]) == 2
+    assert gradients == [8, 8, 8, 8]
+    same = open_page("compare", steps="8", **{"class": "a", "against": "a"})
+    assert canvas(same)["classes"] == ["a"]
+
+
+def test_maps_are_told_in_numbers(open_page: OpenPage) -> None:
+    alt = panels(open_page("compare", steps="8"))["small.input_x_gradient"]["alt"]
+    assert re.search(r"holds \d.* of the map's absolute values. Strongest of 4×4 cells: ", alt)
 
 
 def test_stop_keeps_the_coarse_picture(
     open_page: OpenPage, gradients: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = work.compare
+    counted = comparisons.compare
 
     def cut(*arguments: object, **options: object) -> object:
         if arguments[3].steps == 512:
             st.stop()  # what a click does to the run it cuts into
         return counted(*arguments, **options)
 
-    monkeypatch.setattr(work, "compare", cut)
+    monkeypatch.setattr(comparisons, "compare", cut)
     drawn = open_page("compare", image="motorcycle", steps="512")
     press(drawn, "Stop")
     offers = [button.label for button in drawn.button if "Refine" in button.label]
     assert offers == ["Coarse picture, 16 calls. Refine to 512 gradient calls"]
-    assert len(pictures(drawn)) == 1 + PANELS
+    assert len(panels(drawn)) == 1 + PANELS
     assert "1 gradient call instead of 16" in everything(drawn)
-    monkeypatch.setattr(work, "compare", counted)
+    monkeypatch.setattr(comparisons, "compare", counted)
     press(drawn, offers[0])
     assert "1 gradient call instead of 512" in everything(drawn)
 
@@ -102,7 +112,7 @@ def test_the_captum_badge_appears_only_when_asked_for(open_page: OpenPage) -> No
     drawn = open_page("compare", steps="8")
     assert "agrees with Captum" not in everything(drawn)
     for done, key in enumerate(("small.input_x_gradient", "xsmall.x_gradient"), 1):
-        assert [b.label for b in drawn.button].count("Check with Captum") == 5 - done
+        assert sum(b.label.startswith("Check ") for b in drawn.button) == 5 - done
         drawn.button(key=f"check_{key}").click().run(timeout=300)
         assert not drawn.exception
         badges = re.findall("agrees with Captum: (0|[0-9]e-[0-9]+)", everything(drawn))
@@ -139,11 +149,15 @@ def test_the_ledger_says_what_the_core_says(open_page: OpenPage) -> None:
 def test_a_tolerance_in_place_of_a_number_of_calls(open_page: OpenPage) -> None:
     address = {"until": "estimated error", "tolerance": "1 %", "cap": "32"}
     drawn = open_page("compare", image="rooster", **address)
-    met = r"<span>Tolerance</span><span>(.*?)</span>"
-    assert sorted(re.findall(met, everything(drawn))) == ["met", "not met, cap reached"]
+
+    def met() -> list[str]:
+        facts = [fact for panel in panels(drawn).values() for fact in panel["facts"]]
+        return sorted(fact for fact in facts if fact.startswith("Tolerance"))
+
+    assert met() == ["Tolerance: met", "Tolerance: not met, cap reached"]
     capped = "The cap of 32 gradient calls was reached at an estimated error of "
     assert [capped in warning.value for warning in drawn.warning] == [True], "the regular one's"
     drawn.select_slider(key="cap").set_value(1024).run(timeout=300)
     assert not drawn.exception
-    assert re.findall(met, everything(drawn)) == ["met", "met"]
+    assert met() == ["Tolerance: met", "Tolerance: met"]
     assert not drawn.warning

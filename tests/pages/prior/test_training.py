@@ -86,11 +86,13 @@ def said(drawn: AppTest) -> str:
 def test_a_link_restores_the_configuration(opened: Open) -> None:
     drawn = opened(**{"lambda": "off", "epochs": "70", "k": "8", "rate": "0.01"})
     assert state(drawn).startswith("**Ready**: 1 method, 4 replicates, 70 epochs on NHEFS")
-    assert marks(drawn) == ["λ off"]
+    assert drawn.select_slider(key="lambda").value == 0
     assert "λ is off: trained with cross-entropy alone" in said(drawn)
     assert drawn.text_input(key="layers").value == "16, 8"
     assert drawn.select_slider(key="rate").value == 0.01
     assert drawn.select_slider(key="k").value == 8
+    press(drawn, "Step")
+    assert marks(drawn) == ["λ off"]
 
 
 def test_the_first_step_needs_no_start(opened: Open) -> None:
@@ -113,7 +115,7 @@ def test_networks_of_the_default_size_are_trained_to_the_end(opened: Open) -> No
 def test_settings_changed_during_a_run_wait_for_reset(opened: Open) -> None:
     drawn = opened(epochs="2000", pace="15/s")
     press(drawn, "Start")
-    run_until(drawn, "epoch 1 of")
+    run_until(drawn, "epochs a second")
     drawn.button_group(key="methods").set_value(["X-Gradient", "RRR"]).run(timeout=PATIENCE)
     assert "changed settings wait for Reset" in state(drawn)
     assert "RRR" not in scores(drawn)

@@ -84,12 +84,12 @@ def test_what_is_timed_computes_the_same(model: PretrainedModel) -> None:
 
 
 def test_photographs_go_round_the_gallery(model: PretrainedModel) -> None:
-    inputs, target = bench.photographs(model, "mug", 3)
+    inputs, target = bench.photographs(model, "flower", 3)
     assert inputs.shape == (3, 3, 72, 72)
     assert torch.equal(target, model.network(inputs).argmax(dim=1))
-    alone, _ = bench.photographs(model, "motorcycle", 1)
+    alone, _ = bench.photographs(model, "rooster", 1)
     assert torch.equal(inputs[1:2], alone)
-    with pytest.raises(UserError, match="'unicorn' is not in the gallery; choose one of motorc"):
+    with pytest.raises(UserError, match="'unicorn' is not in the gallery; choose one of rooster"):
         bench.photographs(model, "unicorn", 1)
 
 

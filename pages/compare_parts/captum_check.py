@@ -1,24 +1,24 @@
-"""The heavy work of Compare: coarse picture, refinement, and the check against Captum."""
+"""The check of Compare's attributions against Captum."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.common.cache import results
-from pages.common.jobs import CHUNK, Job, Part, request
+from pages.common.comparisons import comparison_key
+from pages.common.jobs import Job, Part, request
 from pages.common.progress import Progress
+from pages.common.terms import explain
 from pages.common.view import View
 from xdnn_core.experiments.comparison import (
     Comparison,
     IntegrationSettings,
-    compare,
     fast_method,
     named_baseline,
 )
+from xdnn_core.figures.panels import METHOD_TITLES, network_name
 from xdnn_core.models.zoo import PretrainedModel
 from xdnn_core.text import compact
 
@@ -30,48 +30,7 @@ _TIES = (
     "which of them gets the gradient. Each choice is a right attribution; with the pixels told "
     "apart by noise of a billionth the two agree."
 )
-COARSE_STEPS = 16  # of the picture that appears first
 _CAPTUM_WEIGHT = 4  # a gradient in float64, one point at a time, takes about as long as four
-
-
-def comparisons(view: View, target: int, requested: IntegrationSettings) -> list[Job]:
-    """The picture that was asked for and, where that is another, the coarse one after it."""
-    coarse = replace(requested, steps=min(requested.steps, COARSE_STEPS), tolerance=None)
-    finer = requested.steps if requested.tolerance is None else None
-
-    def key(model: PretrainedModel, settings: IntegrationSettings) -> Hashable:
-        return _key(view, model, target, settings)
-
-    def compare_coarsely(model: PretrainedModel, progress: Progress) -> Comparison:
-        return compare(model, view.inputs, target, coarse, progress, CHUNK, finer=finer)
-
-    def compare_fully(model: PretrainedModel, progress: Progress) -> Comparison:
-        known = None if requested == coarse else results().get(key(model, coarse))
-        return compare(model, view.inputs, target, requested, progress, CHUNK, known=known)
-
-    levels = {requested: compare_fully}
-    levels.setdefault(coarse, compare_coarsely)
-    return [
-        Job(
-            settings,
-            tuple(
-                Part(
-                    key(model, settings),
-                    lambda progress, model=model, run=run: run(model, progress),
-                    settings.steps,
-                )
-                for model in view.models
-            ),
-        )
-        for settings, run in levels.items()
-    ]
-
-
-def _key(
-    view: View, model: PretrainedModel, target: int, settings: IntegrationSettings
-) -> Hashable:
-    """Name of one network's result."""
-    return ("compare", model.name, view.photo.digest, target, settings)
 
 
 def captum_checks(
@@ -102,16 +61,26 @@ def _captum_check(
             options = {"steps": points, "rule": settings.rule, "baseline": baseline}
         return compare_with_captum(method, model.network, view.inputs, target, progress, **options)
 
-    key = ("captum", method, _key(view, model, target, settings))
+    key = ("captum", method, comparison_key(view, model, target, settings))
     return Job(settings, (Part(key, compute, points * _CAPTUM_WEIGHT),))
 
 
-def draw_check(check: Job, key: str) -> None:
+def draw_checks(models: Sequence[PretrainedModel], checks: Mapping[tuple[str, str], Job]) -> None:
+    """Draw a check of each attribution, in one row."""
+    names = {model.name: network_name(model) for model in models}
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.caption("Checked against Captum in float64:", width="content")
+        for (name, method), check in checks.items():
+            draw_check(check, f"{names[name]} · {METHOD_TITLES[method]}", f"check_{name}.{method}")
+        explain("captum", label="What is this?", key="explain_captum")
+
+
+def draw_check(check: Job, title: str, key: str) -> None:
     """Draw the badge of a check that was made, or the button, of that key, that asks for it."""
     agreements: list[Agreement] | None = check.cached()
     if agreements is None:
         st.button(
-            "Check with Captum",
+            f"Check {title}",
             key=key,
             icon=":material/fact_check:",
             type="tertiary",
@@ -120,7 +89,7 @@ def draw_check(check: Job, key: str) -> None:
         )
         return
     agreement = agreements[0]
-    text = f"{'agrees with' if agreement.agrees else 'differs from'} Captum"
+    text = f"{title} {'agrees with' if agreement.agrees else 'differs from'} Captum"
     if agreement.agrees_but_for_ties:
         text += " but for ties"
     st.badge(

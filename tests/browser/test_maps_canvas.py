@@ -1,4 +1,7 @@
-"""The map canvas as an exported page, from disk and offline: what it says is what the core says."""
+"""The map canvas as an exported page, from disk and offline: what it says is what the core says.
+
+Longer than 300 lines: every tool of the canvas is tried here once, on one scene.
+"""
 
 from __future__ import annotations
 

@@ -10,31 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tools.bench.onnx import x_twin
 from xdnn_core.attribution.adjoint import WithAttribution
 from xdnn_core.attribution.gradients import x_gradient
 from xdnn_core.attribution.onnx_export import export_onnx
 from xdnn_core.attribution.result import relative_l1
 from xdnn_core.errors import UserError
-from xdnn_core.homogeneity.inspection import NotHomogeneousError, remove_biases
-from xdnn_core.models.torchvision_import import torchvision
+from xdnn_core.homogeneity.inspection import NotHomogeneousError
 from xdnn_core.models.zoo import load_model
 
 ARCHITECTURES = (
     "alexnet", "vgg11_bn", "resnet18", "squeezenet1_1", "densenet121", "resnext50_32x4d",
     "regnet_x_400mf", "mnasnet0_5",
 )  # fmt: skip
-
-
-def x_twin(name: str) -> nn.Module:
-    """An architecture of torchvision with random weights, statistics not trivial, no biases."""
-    torch.manual_seed(0)
-    network = getattr(torchvision.models, name)(weights=None).eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2.0)
-            nn.init.normal_(module.weight, 1.0, 0.2)
-    return remove_biases(network)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

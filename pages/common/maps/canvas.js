@@ -1,6 +1,7 @@
 // The map canvas: linked maps that answer in the browser, without a request.
 //
-// Arithmetic is in math.js, the parts of the screen in parts.js; all are joined into one module.
+// Arithmetic is in math.js, the parts of the screen in parts.js; all are joined into one module. Longer
+// than 300 lines: it is one object, and its methods share its state.
 
 const REST_MS = 400; // what is chosen must rest so long before it goes into the address
 const MOST_ZOOM = 16;

@@ -42,8 +42,9 @@ button[data-variant][data-selected="true"], button[data-variant][data-selected="
 [class*="st-key-wrap_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
 [class*="st-key-wrap_"] [data-testid="stColumn"] { flex: 1 1 460px; }
 /* Photograph and maps of the start page: five in a row, two on a phone. */
-.st-key-start_maps [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-.st-key-start_maps [data-testid="stColumn"] { flex: 1 1 140px; min-width: 140px; }
+.st-key-start_maps [data-testid="stHorizontalBlock"] { display: grid;
+  grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); }
+.st-key-start_maps [data-testid="stColumn"] { width: auto; min-width: 0; }
 [class*="st-key-why_"] button p { font-size: 0.92rem; white-space: nowrap; }
 @media (max-width: 560px) { [class*="st-key-why_"] button p { white-space: normal; } }
 .facts { display: grid; grid-template-columns: max-content auto; gap: 1px 8px; font-size: 0.78rem;

@@ -32,7 +32,7 @@ class Photo:
 
 def choose_photo() -> Photo:
     """Draw the choice and return the photograph; the last good one where another fails."""
-    strip, own = st.columns([1, 0.22], vertical_alignment="center", wrap=True)
+    strip, own = st.columns([1, 0.28], vertical_alignment="center", wrap=True)
     with own, st.container(horizontal=True, gap="small"):
         _own_photo()
     problems = gallery_problems()
